@@ -1,0 +1,548 @@
+package spacedb
+
+// Content is kept in chunks of chunkSize bytes: the first belongs to the node
+// row, so that a small document is one row more, the others are extents. A
+// chunk that is not stored is a hole; a stored one may be shorter than
+// chunkSize and then ends in zeros.
+
+// page is a chunk in memory.
+type page struct {
+	data   []byte // at most chunkSize
+	dirty  bool   // waits for a commit
+	frozen bool   // a commit is reading data: change a copy
+	queued bool   // in the queue of clean pages
+	node   *node
+	idx    int64
+}
+
+// pageQueue is the clean pages in memory, oldest first; they are kept for who
+// reads, hashes or appends next, up to cleanLimit bytes.
+type pageQueue struct {
+	pages []*page
+	bytes int64
+}
+
+const cleanLimit = 32 << 20
+
+// chunkAt returns the id of the stored chunk idx, 0 for a hole. The extents
+// must be loaded when idx > 0.
+func (n *node) chunkAt(idx int64) int64 {
+	if idx == 0 {
+		return n.chunk
+	}
+	return n.extents[idx]
+}
+
+func (n *node) setChunk(idx, id int64) {
+	if idx == 0 {
+		n.chunk = id
+	} else {
+		n.extents[idx] = id
+	}
+}
+
+// loadExtents reads a content's map; one of a single chunk needs no query.
+func (s *Store) loadExtents(n *node) error {
+	if n.extents != nil {
+		return nil
+	}
+	extents := map[int64]int64{}
+	stored := n.chunks
+	if n.chunk != 0 {
+		stored--
+	}
+	if stored > 0 {
+		err := s.meta.query(func(r row) error {
+			idx, id := r.int(0), r.int(1)
+			if idx <= 0 || idx > MaxSize/chunkSize || id <= 0 {
+				return damaged("extent %d of node %d", idx, n.id)
+			}
+			extents[idx] = id
+			return nil
+		}, `SELECT idx, chunk FROM extent WHERE node = ?`, n.id)
+		if err != nil {
+			return err
+		}
+		if int64(len(extents)) != stored {
+			return damaged("node %d has %d extents instead of %d", n.id, len(extents), stored)
+		}
+	}
+	n.extents = extents
+	return nil
+}
+
+// held runs fn with a node pinned and its content locked, shared or alone. fn
+// runs without mu.
+func (s *Store) held(id NodeID, alone bool, fn func(*node) error) error {
+	s.lockTree()
+	n, err := s.node(id)
+	if err == nil {
+		n.pins++
+	}
+	s.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	defer func() {
+		s.mu.Lock()
+		s.unpin(n)
+		s.mu.Unlock()
+	}()
+	if alone {
+		n.content.Lock()
+		defer n.content.Unlock()
+	} else {
+		n.content.RLock()
+		defer n.content.RUnlock()
+	}
+	return fn(n)
+}
+
+func (s *Store) unpin(n *node) {
+	n.pins--
+	(&Tree{store: s, by: n.by}).release(n)
+}
+
+// ReadAt fills p from off; it is short only where the content ends.
+func (t *Tree) ReadAt(id NodeID, p []byte, off int64) (count int, err error) {
+	err = t.store.held(id, false, func(n *node) error {
+		count, err = t.store.readContent(n, p, off)
+		return err
+	})
+	return count, err
+}
+
+// missing is a part of a read that memory does not have.
+type missing struct {
+	dest  []byte
+	chunk int64
+	from  int64 // within the chunk
+}
+
+// readContent reads with the content held. What a page in memory covers comes
+// from there; the rest is on disk and stays there as long as the content is
+// held, so it is read without mu.
+func (s *Store) readContent(n *node, p []byte, off int64) (int, error) {
+	if off < 0 {
+		return 0, ErrInvalid
+	}
+	var todo []missing
+	s.mu.Lock()
+	if n.mode&TypeMask == TypeDir {
+		s.mu.Unlock()
+		return 0, ErrIsDir
+	}
+	if err := s.loadExtents(n); err != nil {
+		s.mu.Unlock()
+		return 0, err
+	}
+	if off >= n.size {
+		s.mu.Unlock()
+		return 0, nil
+	}
+	p = p[:min(int64(len(p)), n.size-off)]
+	for done := int64(0); done < int64(len(p)); {
+		idx, from := (off+done)/chunkSize, (off+done)%chunkSize
+		dest := p[done:min(done+chunkSize-from, int64(len(p)))]
+		if pg := n.pages[idx]; pg != nil {
+			copyZeroed(dest, pg.data, from)
+		} else if id := n.chunkAt(idx); id != 0 {
+			todo = append(todo, missing{dest, id, from})
+		} else {
+			clear(dest)
+		}
+		done += int64(len(dest))
+	}
+	s.mu.Unlock()
+	if len(todo) == 0 {
+		return len(p), nil
+	}
+	c, err := s.readers.get()
+	if err != nil {
+		return 0, err
+	}
+	defer s.readers.put(c)
+	for _, m := range todo {
+		if err := c.readChunk(m.chunk, func(data []byte) { copyZeroed(m.dest, data, m.from) }); err != nil {
+			return 0, err
+		}
+	}
+	return len(p), nil
+}
+
+// readChunk hands fn a stored chunk; it is valid during the call only.
+func (c *conn) readChunk(id int64, fn func([]byte)) error {
+	found, err := c.one(func(r row) error {
+		data := r.bytes(0)
+		if len(data) > chunkSize {
+			return damaged("chunk %d has %d bytes", id, len(data))
+		}
+		fn(data)
+		return nil
+	}, `SELECT data FROM chunk WHERE id = ?`, id)
+	if err == nil && !found {
+		err = damaged("chunk %d is missing", id)
+	}
+	return err
+}
+
+// copyZeroed copies data[from:] to dest; what data does not have is zeros.
+func copyZeroed(dest, data []byte, from int64) {
+	n := 0
+	if from < int64(len(data)) {
+		n = copy(dest, data[from:])
+	}
+	clear(dest[n:])
+}
+
+// WriteAt writes p at off. The content is as if written at once; it is durable
+// after the next Fsync or, unasked, within a second.
+func (t *Tree) WriteAt(id NodeID, p []byte, off int64) (int, error) {
+	switch {
+	case off < 0:
+		return 0, ErrInvalid
+	case off+int64(len(p)) > MaxSize:
+		return 0, ErrTooLarge
+	case len(p) == 0:
+		return 0, nil
+	}
+	if err := t.store.waitRoom(); err != nil {
+		return 0, err
+	}
+	err := t.store.held(id, true, func(n *node) error { return t.write(n, p, off) })
+	if err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// write changes content that is held alone.
+func (t *Tree) write(n *node, p []byte, off int64) error {
+	s := t.store
+	if err := s.keepSeals(n); err != nil {
+		return err
+	}
+	if err := s.loadEdges(n, off, off+int64(len(p))); err != nil {
+		return err
+	}
+	err := t.change()
+	defer s.mu.Unlock()
+	if err == nil {
+		err = s.loadExtents(n)
+	}
+	switch {
+	case err != nil:
+		return err
+	case n.isDir():
+		return ErrIsDir
+	case !n.isRegular():
+		return ErrInvalid
+	}
+	now := t.step()
+	for done := int64(0); done < int64(len(p)); {
+		idx, from := (off+done)/chunkSize, (off+done)%chunkSize
+		part := p[done:min(done+chunkSize-from, int64(len(p)))]
+		pg := s.writable(n, idx, from+int64(len(part)))
+		copy(pg.data[from:], part)
+		done += int64(len(part))
+	}
+	if end := off + int64(len(p)); end > n.size {
+		t.resize(n, end)
+	}
+	// Content changed by somebody who may not own it: no set-id survives.
+	n.mode &^= killedBits(n.mode)
+	t.contentChanged(n, now)
+	return nil
+}
+
+// killedBits are the set-id bits that a write or a change of owner takes away.
+func killedBits(mode uint32) uint32 {
+	bits := uint32(0o4000)
+	if mode&0o010 != 0 { // without group execute it means mandatory locking
+		bits |= 0o2000
+	}
+	return bits
+}
+
+func (t *Tree) contentChanged(n *node, now int64) {
+	s := t.store
+	n.mtime, n.ctime, n.changed = now, now, now
+	n.version = s.seq
+	n.sealed, n.wroteBy = false, t.by
+	s.unsealed[n.id] = n
+	t.touch(n, dirtyRow|dirtyContent|dirtyJournal)
+	s.watchers.tell(t.by, Change{Origin: t.by.Origin, Node: n.id, Parent: n.parent, Name: n.name, What: ContentChanged})
+}
+
+// resize sets the size and keeps the space's total.
+func (t *Tree) resize(n *node, size int64) {
+	if n.nlink > 0 && n.isRegular() {
+		t.store.usageBytes.Add(size - n.size)
+	}
+	n.size = size
+}
+
+// loadEdges brings the stored chunks that a change of [from, to) touches only in
+// part into memory; it holds the content alone and is called without mu.
+func (s *Store) loadEdges(n *node, from, to int64) error {
+	first, last := from/chunkSize, (to-1)/chunkSize
+	if from%chunkSize != 0 || (first == last && to < (first+1)*chunkSize) {
+		if err := s.loadPage(n, first); err != nil {
+			return err
+		}
+	}
+	if last != first && to%chunkSize != 0 {
+		return s.loadPage(n, last)
+	}
+	return nil
+}
+
+func (s *Store) loadPage(n *node, idx int64) error {
+	s.mu.Lock()
+	err := s.loadExtents(n)
+	id := n.chunkAt(idx)
+	present := n.pages[idx] != nil
+	s.mu.Unlock()
+	if err != nil || id == 0 || present {
+		return err
+	}
+	c, err := s.readers.get()
+	if err != nil {
+		return err
+	}
+	defer s.readers.put(c)
+	var data []byte
+	if err := c.readChunk(id, func(b []byte) { data = append(data, b...) }); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	pg := s.putPage(n, idx)
+	pg.data = data
+	s.queueClean(pg)
+	return nil
+}
+
+func (s *Store) putPage(n *node, idx int64) *page {
+	if n.pages == nil {
+		n.pages = map[int64]*page{}
+	}
+	pg := &page{node: n, idx: idx}
+	n.pages[idx] = pg
+	return pg
+}
+
+// writable returns the page to change, at least end bytes long. One that a
+// commit is reading is replaced by a copy; the commit keeps the old one.
+func (s *Store) writable(n *node, idx, end int64) *page {
+	pg := n.pages[idx]
+	switch {
+	case pg == nil:
+		pg = s.putPage(n, idx)
+		if n.chunkAt(idx) == 0 {
+			n.chunks++
+			n.setChunk(idx, pendingChunk)
+		}
+	case pg.frozen:
+		old := pg
+		pg = s.putPage(n, idx)
+		pg.data = append(make([]byte, 0, max(int64(len(old.data)), end)), old.data...)
+	case pg.queued:
+		s.unqueue(pg)
+	}
+	if !pg.dirty {
+		pg.dirty = true
+		s.dirtyBytes.Add(int64(len(pg.data)))
+	}
+	if grow := end - int64(len(pg.data)); grow > 0 {
+		pg.data = append(pg.data, make([]byte, grow)...)
+		s.dirtyBytes.Add(grow)
+	}
+	return pg
+}
+
+// pendingChunk stands for a chunk that has content but no id before its cut.
+const pendingChunk = -1
+
+// truncate changes the size of content that is held alone; the page that the
+// new end falls into must be in memory.
+func (t *Tree) truncate(n *node, size int64, now int64) {
+	if size < n.size {
+		t.discard(n, size, n.size)
+	}
+	t.resize(n, size)
+	t.contentChanged(n, now)
+}
+
+// discard makes [from, to) a hole: whole chunks go, the edges, which must be in
+// memory, become zeros. Nothing is ever stored beyond the size, so that a
+// content can grow again without finding old bytes there.
+func (t *Tree) discard(n *node, from, to int64) {
+	toEnd := to >= n.size
+	for _, idx := range n.storedIn(from/chunkSize, (min(to, n.size)-1)/chunkSize) {
+		start := idx * chunkSize
+		switch {
+		case from <= start && (toEnd || to >= start+chunkSize):
+			t.dropChunk(n, idx)
+		case toEnd:
+			pg := t.store.writable(n, idx, 0)
+			if keep := from - start; keep < int64(len(pg.data)) {
+				t.store.dirtyBytes.Add(keep - int64(len(pg.data)))
+				pg.data = pg.data[:keep:keep]
+			}
+		default:
+			pg := t.store.writable(n, idx, 0)
+			end := min(to-start, int64(len(pg.data)))
+			if begin := max(from-start, 0); begin < end {
+				clear(pg.data[begin:end])
+			}
+		}
+	}
+}
+
+// storedIn lists the stored chunks from first to last, whichever way is shorter.
+func (n *node) storedIn(first, last int64) []int64 {
+	var stored []int64
+	if last-first < int64(len(n.extents)) {
+		for idx := first; idx <= last; idx++ {
+			if n.chunkAt(idx) != 0 {
+				stored = append(stored, idx)
+			}
+		}
+		return stored
+	}
+	if first == 0 && n.chunk != 0 {
+		stored = append(stored, 0)
+	}
+	for idx := range n.extents {
+		if idx >= first && idx <= last {
+			stored = append(stored, idx)
+		}
+	}
+	return stored
+}
+
+func (t *Tree) dropChunk(n *node, idx int64) {
+	s := t.store
+	id := n.chunkAt(idx)
+	if id == 0 {
+		return
+	}
+	s.dropPage(n, idx)
+	n.chunks--
+	if idx == 0 {
+		n.chunk = 0
+	} else {
+		delete(n.extents, idx)
+		if id != pendingChunk {
+			n.punched = append(n.punched, idx)
+		}
+	}
+	if id > n.shared {
+		n.freed = append(n.freed, id)
+	}
+	t.touch(n, dirtyContent)
+}
+
+// dropPage forgets a page. A commit that is writing it keeps its own hands on it.
+func (s *Store) dropPage(n *node, idx int64) {
+	pg := n.pages[idx]
+	if pg == nil {
+		return
+	}
+	s.unqueue(pg)
+	if pg.dirty {
+		s.dirtyBytes.Add(-int64(len(pg.data)))
+	}
+	delete(n.pages, idx)
+}
+
+func (s *Store) queueClean(pg *page) {
+	pg.queued = true
+	s.clean.pages = append(s.clean.pages, pg)
+	s.clean.bytes += int64(len(pg.data))
+	for s.clean.bytes > cleanLimit && len(s.clean.pages) > 0 {
+		old := s.clean.pages[0]
+		s.clean.pages = s.clean.pages[1:]
+		if old.queued && old.node.pages[old.idx] == old {
+			s.dropPage(old.node, old.idx)
+		}
+	}
+}
+
+// unqueue takes a page's bytes off the account; its place in the queue is
+// passed over when its turn comes.
+func (s *Store) unqueue(pg *page) {
+	if pg.queued {
+		pg.queued = false
+		s.clean.bytes -= int64(len(pg.data))
+	}
+}
+
+// setTarget gives a new symlink its target.
+func (t *Tree) setTarget(n *node, target string) {
+	pg := t.store.writable(n, 0, int64(len(target)))
+	copy(pg.data, target)
+	n.size = int64(len(target))
+	t.touch(n, dirtyRow|dirtyContent)
+}
+
+// Readlink returns a symlink's target.
+func (t *Tree) Readlink(id NodeID) (target string, err error) {
+	err = t.store.held(id, false, func(n *node) error {
+		if n.mode&TypeMask != TypeSymlink {
+			return ErrInvalid
+		}
+		p := make([]byte, MaxTarget)
+		count, err := t.store.readContent(n, p, 0)
+		target = string(p[:count])
+		return err
+	})
+	return target, err
+}
+
+// Allocate is fallocate(2) with mode's flags: keep the size, punch a hole,
+// zero a range; with none of them it sees to the size.
+func (t *Tree) Allocate(id NodeID, off, length int64, mode uint32) error {
+	switch {
+	case off < 0 || length <= 0:
+		return ErrInvalid
+	case mode&^(AllocateKeepSize|AllocatePunchHole|AllocateZeroRange) != 0:
+		return ErrUnsupported
+	case off+length > MaxSize || off+length < 0:
+		return ErrTooLarge
+	}
+	if err := t.store.waitRoom(); err != nil {
+		return err
+	}
+	return t.store.held(id, true, func(n *node) error {
+		s := t.store
+		end := off + length
+		if err := s.keepSeals(n); err != nil {
+			return err
+		}
+		if err := s.loadEdges(n, off, end); err != nil {
+			return err
+		}
+		err := t.change()
+		defer s.mu.Unlock()
+		if err == nil {
+			err = s.loadExtents(n)
+		}
+		switch {
+		case err != nil:
+			return err
+		case !n.isRegular():
+			return ErrInvalid
+		}
+		now := t.step()
+		if mode&(AllocatePunchHole|AllocateZeroRange) != 0 && off < n.size {
+			t.discard(n, off, end)
+		}
+		if mode&AllocateKeepSize == 0 && end > n.size {
+			t.resize(n, end)
+		}
+		t.contentChanged(n, now)
+		return nil
+	})
+}

@@ -1,0 +1,222 @@
+package spacedb
+
+import (
+	"path"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+// A document is what people mean by "this note": an identity with a history
+// that goes on although editors save by making new inodes and renaming them
+// about. The rules, all in this file:
+//
+//   - A node gets its identity when it is first sealed, not when it is made.
+//   - What is renamed over a document goes on with that document's history.
+//   - A document that is removed, or leaves for a junk name (vim's f~), leaves
+//     its identity at its path; the next content that comes to rest there
+//     takes it up. Until then the document is detached.
+//   - Any other rename takes the identity along.
+
+// detached is the history that waits at a path; document 0 says that nothing
+// does although the file may still have one.
+type detached struct {
+	history
+	at uint64
+}
+
+// detach leaves n's identity at path.
+func (t *Tree) detach(n *node, at string, now int64) {
+	s := t.store
+	s.detached[at] = detached{n.history, s.seq}
+	s.anyDetached = true
+	s.pending.add(`UPDATE document SET path = ?, deleted = ? WHERE id = ?`, []byte(at), now, n.document)
+}
+
+// identify gives a node without one the identity that waits at its path, or a
+// new one.
+func (t *Tree) identify(n *node, at string) error {
+	s := t.store
+	if n.document != 0 {
+		return nil
+	}
+	if s.anyDetached {
+		found, known := s.detached[at]
+		if !known {
+			_, err := s.meta.one(func(r row) error {
+				found.history = history{document: r.int(0), revision: r.int(1), sha256: r.hash(2)}
+				return nil
+			}, `SELECT document.id, coalesce(revision.id, 0), revision.sha256 FROM document
+				LEFT JOIN revision ON revision.document = document.id AND NOT revision.lost
+				WHERE document.path = ? ORDER BY document.deleted DESC, document.id DESC, revision.number DESC LIMIT 1`, []byte(at))
+			if err != nil {
+				return err
+			}
+		}
+		if found.document != 0 {
+			n.history = found.history
+			s.detached[at] = detached{at: s.seq}
+			s.pending.add(`UPDATE document SET path = NULL, deleted = NULL WHERE id = ?`, n.document)
+			return nil
+		}
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return err
+	}
+	s.last.document++
+	n.history = history{document: s.last.document}
+	s.pending.add(`INSERT INTO document (id, uuid) VALUES (?, ?)`, n.document, id.String())
+	return nil
+}
+
+// bury sees to the content of a node that loses its last name, at path: what
+// was durable once and is not in history yet will be, before the node goes.
+// What lived too shortly to reach the disk is cancelled without a trace.
+func (t *Tree) bury(n *node, at string) error {
+	if !n.holdsContent() || n.sealed || !n.stored || t.store.Junk(at) {
+		return nil
+	}
+	n.mourned = true
+	return t.identify(n, at)
+}
+
+// carryIdentity applies the rules above to a rename.
+func (t *Tree) carryIdentity(n, from *node, oldName string, to *node, newName string, target *node, now int64) error {
+	s := t.store
+	if !n.holdsContent() {
+		if n.isDir() && s.junk.matchName(oldName) != s.junk.matchName(newName) {
+			s.sweep = true // what is below changed its nature
+		}
+		return nil
+	}
+	if !n.sealed {
+		s.unsealed[n.id] = n
+		n.changed = now
+	}
+	if target != nil && target.holdsContent() && target.nlink == 1 {
+		at, err := s.pathIn(to, newName)
+		if err != nil {
+			return err
+		}
+		if err := t.bury(target, at); err != nil {
+			return err
+		}
+		if target.document == 0 {
+			return nil
+		}
+		if n.document != 0 {
+			was, err := s.pathIn(from, oldName)
+			if err != nil {
+				return err
+			}
+			t.detach(n, was, now)
+		}
+		n.history = target.history
+		n.sealed, n.changed = false, now
+		s.unsealed[n.id] = n
+		return nil
+	}
+	if n.document != 0 && n.nlink == 1 && s.junk.matchName(newName) && !s.junk.matchName(oldName) {
+		was, err := s.pathIn(from, oldName)
+		if err != nil {
+			return err
+		}
+		t.detach(n, was, now)
+		n.history = history{}
+		n.sealed = false
+		s.unsealed[n.id] = n
+	}
+	return nil
+}
+
+// pathIn is the path of an entry.
+func (s *Store) pathIn(d *node, name string) (string, error) {
+	parts := []string{name}
+	for d.id != Root {
+		if err := s.locate(d); err != nil {
+			return "", err
+		}
+		parts = append(parts, d.name)
+		up, err := s.node(d.parent)
+		if err != nil {
+			return "", err
+		}
+		if len(parts) > maxDepth {
+			return "", damaged("directory %d is inside itself", d.id)
+		}
+		d = up
+	}
+	for i, j := 0, len(parts)-1; i < j; i, j = i+1, j-1 {
+		parts[i], parts[j] = parts[j], parts[i]
+	}
+	return strings.Join(parts, "/"), nil
+}
+
+// maxDepth bounds every walk upwards: a hostile file may hold a cycle.
+const maxDepth = 1 << 14
+
+func (s *Store) pathOf(n *node) (string, error) {
+	if n.id == Root {
+		return "", nil
+	}
+	if err := s.locate(n); err != nil {
+		return "", err
+	}
+	d, err := s.node(n.parent)
+	if err != nil {
+		return "", err
+	}
+	return s.pathIn(d, n.name)
+}
+
+// locate finds an entry that names n, when none is remembered: n was read by
+// its number, or the name it was known by has gone.
+func (s *Store) locate(n *node) error {
+	if n.parent != 0 {
+		return nil
+	}
+	if n.nlink == 0 {
+		return ErrNotFound
+	}
+	type place struct {
+		parent NodeID
+		name   string
+	}
+	var places []place
+	err := s.meta.query(func(r row) error {
+		places = append(places, place{NodeID(r.int(0)), r.text(1)})
+		return nil
+	}, `SELECT parent, name FROM entry WHERE node = ?`, n.id)
+	if err != nil {
+		return err
+	}
+	for _, p := range places {
+		d, err := s.node(p.parent)
+		if err != nil || !d.isDir() {
+			continue
+		}
+		// The file may be behind: memory decides whether the entry still stands.
+		if c, err := s.child(d, p.name); err == nil && c == n {
+			return nil // child remembered it
+		}
+	}
+	return ErrNotFound
+}
+
+// Path is a path of the node; of several names, any.
+func (s *Store) Path(id NodeID) (string, error) {
+	s.lockTree()
+	defer s.mu.Unlock()
+	n, err := s.node(id)
+	if err != nil {
+		return "", err
+	}
+	return s.pathOf(n)
+}
+
+// splitPath returns a path's directory and last name.
+func splitPath(p string) (dir, name string) {
+	dir, name = path.Split(p)
+	return strings.TrimSuffix(dir, "/"), name
+}

@@ -1,0 +1,38 @@
+//go:build cgo
+
+package spacedb
+
+import (
+	"database/sql/driver"
+	"errors"
+
+	"github.com/mattn/go-sqlite3"
+)
+
+// EngineVersion is the version of the SQLite that is built in.
+func EngineVersion() string {
+	v, _, _ := sqlite3.Version()
+	return v
+}
+
+func openDriver(dsn string) (driver.Conn, error) {
+	return (&sqlite3.SQLiteDriver{}).Open(dsn)
+}
+
+// engineError adds to an SQLite error the sentinel that says what it means
+// for the caller; the cause stays readable.
+func engineError(err error) error {
+	var e sqlite3.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	switch e.Code {
+	case sqlite3.ErrFull:
+		return errors.Join(ErrNoSpace, err)
+	case sqlite3.ErrCorrupt, sqlite3.ErrNotADB, sqlite3.ErrFormat:
+		return errors.Join(ErrDamaged, err)
+	case sqlite3.ErrReadonly, sqlite3.ErrPerm, sqlite3.ErrCantOpen:
+		return errors.Join(ErrReadOnly, err)
+	}
+	return err
+}

@@ -1,0 +1,17 @@
+//go:build !cgo
+
+package spacedb
+
+import (
+	"database/sql/driver"
+	"errors"
+)
+
+// EngineVersion is empty: SQLite is C, and this build has none.
+func EngineVersion() string { return "" }
+
+func openDriver(string) (driver.Conn, error) {
+	return nil, errors.New("spacefs was built without cgo, so it has no SQLite: build it with CGO_ENABLED=1")
+}
+
+func engineError(err error) error { return err }

@@ -1,0 +1,112 @@
+package spacedb
+
+// BeginRun starts a run; its number goes into everything done on its behalf.
+func (s *Store) BeginRun(kind string, mirror int64) (Run, error) {
+	run := Run{Kind: kind, Mirror: mirror, Started: s.options.now()}
+	s.mu.Lock()
+	err := s.nextRun(&run)
+	if err == nil {
+		s.recordLocked(statement{`INSERT INTO run (id, kind, mirror, started, finished, outcome, detail) VALUES (?, ?, ?, ?, 0, '', '')`,
+			[]any{run.ID, kind, mirror, run.Started.UnixNano()}})
+	}
+	s.mu.Unlock()
+	return run, err
+}
+
+// nextRun numbers a run; the last number is read once.
+func (s *Store) nextRun(run *Run) error {
+	if s.closed {
+		return ErrClosed
+	}
+	if s.lastRun == 0 {
+		_, err := s.meta.one(func(r row) error { s.lastRun = r.int(0); return nil }, `SELECT coalesce(max(id), 0) FROM run`)
+		if err != nil {
+			return err
+		}
+	}
+	s.lastRun++
+	run.ID = s.lastRun
+	return nil
+}
+
+// FinishRun records how a run ended and what it did.
+func (s *Store) FinishRun(run int64, outcome, detail string, actions []ActionRecord) error {
+	statements := make([]statement, 0, len(actions)+1)
+	for i, a := range actions {
+		statements = append(statements, statement{`INSERT INTO action (run, idx, path, op, side, error) VALUES (?, ?, ?, ?, ?, ?)`,
+			[]any{run, i, []byte(a.Path), a.Op, a.Side, a.Error}})
+	}
+	statements = append(statements, statement{`UPDATE run SET finished = ?, outcome = ?, detail = ? WHERE id = ?`,
+		[]any{s.now(), outcome, detail, run}})
+	return s.record(statements...)
+}
+
+// Runs lists the last runs, newest first.
+func (s *Store) Runs(limit int) (list []Run, err error) {
+	err = s.reading(func(c *conn) error {
+		return c.query(func(r row) error {
+			list = append(list, Run{
+				ID: r.int(0), Kind: r.text(1), Mirror: r.int(2), Started: timeOf(r.int(3)), Finished: timeOf(r.int(4)),
+				Outcome: r.text(5), Detail: r.text(6),
+			})
+			return nil
+		}, `SELECT id, kind, mirror, started, finished, outcome, detail FROM run ORDER BY id DESC LIMIT ?`, limit)
+	})
+	return list, err
+}
+
+// SetConflicts records what a run found: the mirror's unresolved conflicts that
+// are not among found any more are resolved, one that is found again keeps its
+// number and the time it was first found.
+func (s *Store) SetConflicts(mirror, run int64, found []ConflictRecord) error {
+	open, err := s.Conflicts(true)
+	if err != nil {
+		return err
+	}
+	known := map[string]ConflictRecord{}
+	for _, c := range open {
+		if c.Mirror == mirror {
+			known[c.Path] = c
+		}
+	}
+	var statements []statement
+	now := s.now()
+	for _, c := range found {
+		var resolved int64
+		if c.Winner != "" {
+			resolved = now
+		}
+		if old, ok := known[c.Path]; ok {
+			delete(known, c.Path)
+			statements = append(statements, statement{`UPDATE conflict SET run = ?, kind = ?, base = ?, space = ?, dir = ?,
+				strategy = ?, winner = ?, resolved = ? WHERE id = ?`,
+				[]any{run, c.Kind, c.Base, c.Space, c.Dir, c.Strategy, c.Winner, resolved, old.ID}})
+			continue
+		}
+		statements = append(statements, statement{`INSERT INTO conflict
+			(mirror, run, path, kind, base, space, dir, strategy, winner, found, resolved) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			[]any{mirror, run, []byte(c.Path), c.Kind, c.Base, c.Space, c.Dir, c.Strategy, c.Winner, now, resolved}})
+	}
+	for _, old := range known {
+		statements = append(statements, statement{`UPDATE conflict SET resolved = ? WHERE id = ?`, []any{now, old.ID}})
+	}
+	if len(statements) == 0 {
+		return nil
+	}
+	return s.record(statements...)
+}
+
+// Conflicts lists conflicts, oldest first.
+func (s *Store) Conflicts(unresolvedOnly bool) (list []ConflictRecord, err error) {
+	err = s.reading(func(c *conn) error {
+		return c.query(func(r row) error {
+			list = append(list, ConflictRecord{
+				ID: r.int(0), Mirror: r.int(1), Run: r.int(2), Path: r.text(3), Kind: r.text(4), Base: r.text(5), Space: r.text(6),
+				Dir: r.text(7), Strategy: r.text(8), Winner: r.text(9), Found: timeOf(r.int(10)), Resolved: timeOf(r.int(11)),
+			})
+			return nil
+		}, `SELECT id, mirror, run, path, kind, base, space, dir, strategy, winner, found, resolved FROM conflict
+			WHERE resolved = 0 OR NOT ? ORDER BY id`, unresolvedOnly)
+	})
+	return list, err
+}

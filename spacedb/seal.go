@@ -1,0 +1,276 @@
+package spacedb
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"log/slog"
+	"sort"
+	"time"
+)
+
+// sealing is a revision on its way into the next commit. It describes the
+// content as it is in memory, which therefore does not change before.
+type sealing struct {
+	document int64
+	revision int64
+	path     string
+	time     int64
+	by       Actor
+	sha256   Hash
+	lost     bool
+}
+
+// keepSeals makes revisions that wait for the next commit durable before the
+// content they describe changes. It is called with the content held alone, so
+// that no new one can come between. It hardly ever has to wait: the content was
+// at rest, and is being changed within the moment it takes to commit that.
+func (s *Store) keepSeals(n *node) error {
+	s.mu.Lock()
+	waiting := len(n.seals) > 0
+	s.mu.Unlock()
+	if !waiting {
+		return nil
+	}
+	return s.Sync()
+}
+
+// runSealer makes revisions of documents that came to rest, and sees buried
+// nodes off.
+func (s *Store) runSealer() {
+	defer s.stopped.Done()
+	tick := time.NewTicker(max(s.options.Quiet/4, time.Millisecond))
+	defer tick.Stop()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() {
+		<-s.stop
+		cancel()
+	}()
+	for {
+		select {
+		case <-s.stop:
+			return
+		case <-tick.C:
+			if err := s.sealRested(ctx); err != nil && !errors.Is(err, context.Canceled) {
+				slog.Warn("sealing failed; it is tried again", "space", s.path, "err", err)
+			}
+		}
+	}
+}
+
+func (s *Store) sealRested(ctx context.Context) error {
+	if err := s.sweepFile(); err != nil {
+		return err
+	}
+	return s.sealWhere(ctx, s.rested, s.busy.Load())
+}
+
+// Seal makes a revision of every document that changed since its last one, at
+// rest or not.
+func (s *Store) Seal(ctx context.Context) error {
+	if err := s.sweepFile(); err != nil {
+		return err
+	}
+	return s.sealWhere(ctx, func(*node) bool { return true }, nil)
+}
+
+// rested says whether nobody has touched a document for the quiet time. Between
+// truncate and the write that follows lies less.
+func (s *Store) rested(n *node) bool {
+	return n.gone || n.nlink == 0 || s.now()-n.changed >= int64(s.options.Quiet)
+}
+
+// sealWhere seals what is ready and not busy. No operation ever waits for
+// sealing, so busy may ask the mount, which asks us.
+func (s *Store) sealWhere(ctx context.Context, ready func(*node) bool, busy *func(NodeID) bool) error {
+	s.sealing.Lock()
+	defer s.sealing.Unlock()
+	s.mu.Lock()
+	var todo []NodeID
+	for id, n := range s.unsealed {
+		if ready(n) {
+			todo = append(todo, id)
+		}
+	}
+	s.mu.Unlock()
+	sort.Slice(todo, func(i, j int) bool { return todo[i] < todo[j] })
+	var failed error
+	for _, id := range todo {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if busy != nil && (*busy)(id) {
+			continue
+		}
+		if err := s.sealNode(id, ready); err != nil && !errors.Is(err, ErrNotFound) {
+			failed = errors.Join(failed, err)
+		}
+		if err := s.waitRoom(); err != nil {
+			return err
+		}
+	}
+	return failed
+}
+
+// sealNode hashes a content and lets the next commit write its revision,
+// unless it changes first: then it is left for the next time.
+func (s *Store) sealNode(id NodeID, ready func(*node) bool) error {
+	return s.held(id, false, func(n *node) error {
+		s.mu.Lock()
+		path, worth, err := s.worthSealing(n)
+		version, size := n.version, n.size
+		s.mu.Unlock()
+		if err != nil || !worth {
+			return err
+		}
+		sum, err := s.hashContent(n, size)
+		if err != nil {
+			return err
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if n.version != version || n.sealed || !ready(n) {
+			return nil
+		}
+		t := s.Tree(n.wroteBy)
+		return t.seal(n, path, sum)
+	})
+}
+
+// worthSealing finds the path a document would be sealed under. Junk and what
+// has no path are passed over and left alone from then on.
+func (s *Store) worthSealing(n *node) (path string, worth bool, err error) {
+	if n.sealed {
+		delete(s.unsealed, n.id)
+		return "", false, nil
+	}
+	if n.nlink == 0 {
+		return "", n.mourned && n.document != 0, nil
+	}
+	path, err = s.pathOf(n)
+	if err != nil {
+		return "", false, err
+	}
+	if s.Junk(path) {
+		delete(s.unsealed, n.id)
+		return "", false, nil
+	}
+	return path, true, nil
+}
+
+func (s *Store) hashContent(n *node, size int64) (sum Hash, err error) {
+	h := sha256.New()
+	buf := make([]byte, min(size, 16*chunkSize))
+	for off := int64(0); off < size; {
+		count, err := s.readContent(n, buf, off)
+		if err != nil {
+			return sum, err
+		}
+		if count == 0 {
+			break
+		}
+		h.Write(buf[:count])
+		off += int64(count)
+	}
+	h.Sum(sum[:0])
+	return sum, nil
+}
+
+// seal says that n's content is at rest and hashes to sum. The same bytes as
+// the last revision's make no new one.
+func (t *Tree) seal(n *node, path string, sum Hash) error {
+	s := t.store
+	if err := s.loadExtents(n); err != nil {
+		return err
+	}
+	if err := t.identify(n, path); err != nil {
+		return err
+	}
+	n.sealed = true
+	delete(s.unsealed, n.id)
+	s.seq++
+	t.touch(n, dirtyRow)
+	if n.revision != 0 && n.sha256 == sum {
+		return nil
+	}
+	if path == "" { // an orphan: its identity remembers where it was
+		path = s.epitaph(n)
+	}
+	s.last.revision++
+	n.history = history{document: n.document, revision: s.last.revision, sha256: sum}
+	n.seals = append(n.seals, sealing{
+		document: n.document, revision: n.revision, path: path, time: n.changed, by: n.wroteBy, sha256: sum,
+	})
+	return nil
+}
+
+func (s *Store) epitaph(n *node) string {
+	for path, d := range s.detached {
+		if d.document == n.document {
+			return path
+		}
+	}
+	return n.name
+}
+
+// release lets go of an orphan that nobody holds any more. It is called with
+// mu held whenever a reference, pin or name went.
+func (t *Tree) release(n *node) {
+	s := t.store
+	if n.gone || n.nlink > 0 || n.refs > 0 || n.pins > 0 || n.staged {
+		return
+	}
+	if n.mourned && !n.sealed {
+		return // the sealer comes by and releases it again
+	}
+	if err := s.loadExtents(n); err != nil {
+		slog.Error("an orphan's chunks cannot be listed; it stays until the next open", "node", n.id, "err", err)
+		return
+	}
+	n.gone = true
+	delete(s.unsealed, n.id)
+	s.seq++
+	t.touch(n, dirtyContent)
+}
+
+// sweepFile brings into memory what only the file knows after it was not closed
+// properly: documents that were not sealed, and orphans, which now go.
+func (s *Store) sweepFile() error {
+	s.mu.Lock()
+	needed := s.sweep
+	s.mu.Unlock()
+	if !needed {
+		return nil
+	}
+	if err := s.Sync(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.Tree(Actor{Origin: OriginCLI})
+	err := s.meta.query(func(r row) error {
+		read, err := scanNode(r)
+		if err != nil {
+			return err
+		}
+		known := s.nodes[read.id] != nil
+		n := s.adopt(read)
+		switch {
+		case n.gone:
+		case n.nlink == 0 && !known:
+			n.mourned = !n.sealed && n.document != 0
+			if n.mourned {
+				s.unsealed[n.id] = n
+			}
+			t.release(n)
+		case n.holdsContent() && !n.sealed && n.nlink > 0:
+			s.unsealed[n.id] = n
+		}
+		return nil
+	}, `SELECT `+nodeColumns+` FROM node WHERE nlink = 0 OR NOT sealed AND mode & 61440 IN (32768, 40960)`)
+	if err == nil {
+		s.sweep = false
+	}
+	return err
+}

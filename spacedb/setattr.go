@@ -1,0 +1,94 @@
+package spacedb
+
+// SetAttr changes attributes as chmod, chown, truncate and utimensat do. Who
+// may do so is the kernel's question (default_permissions), not ours.
+func (t *Tree) SetAttr(id NodeID, set AttrChange) (Attr, error) {
+	if set.Size == nil {
+		return t.setMeta(id, set)
+	}
+	switch size := *set.Size; {
+	case size < 0:
+		return Attr{}, ErrInvalid
+	case size > MaxSize:
+		return Attr{}, ErrTooLarge
+	}
+	if err := t.store.waitRoom(); err != nil {
+		return Attr{}, err
+	}
+	var a Attr
+	err := t.store.held(id, true, func(n *node) error {
+		s := t.store
+		if err := s.keepSeals(n); err != nil {
+			return err
+		}
+		if tail := *set.Size % chunkSize; tail != 0 {
+			if err := s.loadPage(n, *set.Size/chunkSize); err != nil {
+				return err
+			}
+		}
+		err := t.change()
+		defer s.mu.Unlock()
+		if err == nil {
+			err = s.loadExtents(n)
+		}
+		switch {
+		case err != nil:
+			return err
+		case n.isDir():
+			return ErrIsDir
+		case !n.isRegular():
+			return ErrInvalid
+		}
+		now := t.step()
+		n.mode &^= killedBits(n.mode)
+		t.truncate(n, *set.Size, now)
+		t.apply(n, set, now)
+		a = n.attr()
+		return nil
+	})
+	return a, err
+}
+
+func (t *Tree) setMeta(id NodeID, set AttrChange) (Attr, error) {
+	s := t.store
+	err := t.change()
+	defer s.mu.Unlock()
+	if err != nil {
+		return Attr{}, err
+	}
+	n, err := s.node(id)
+	if err != nil {
+		return Attr{}, err
+	}
+	t.apply(n, set, t.step())
+	return n.attr(), nil
+}
+
+// apply sets everything but the size.
+func (t *Tree) apply(n *node, set AttrChange, now int64) {
+	bits := dirtyRow
+	if set.UID != nil || set.GID != nil {
+		if n.isRegular() {
+			n.mode &^= killedBits(n.mode)
+		}
+		if set.UID != nil {
+			n.uid = *set.UID
+		}
+		if set.GID != nil {
+			n.gid = *set.GID
+		}
+	}
+	if set.Mode != nil {
+		n.mode = n.mode&TypeMask | *set.Mode&PermMask
+		bits |= dirtyJournal
+	}
+	if set.Atime != nil {
+		n.atime = *set.Atime
+	}
+	if set.Mtime != nil {
+		n.mtime = *set.Mtime
+	}
+	n.ctime = now
+	t.touch(n, bits)
+	t.store.watchers.tell(t.by, Change{Origin: t.by.Origin, Node: n.id, Parent: n.parent, Name: n.name, What: AttrChanged})
+}

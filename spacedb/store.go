@@ -1,0 +1,208 @@
+package spacedb
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Options of Open; the zero value is right for everything but tests.
+type Options struct {
+	Now   func() time.Time // the clock; time.Now if nil
+	Quiet time.Duration    // how long a document rests before it is sealed; 2 s if 0
+	Delay time.Duration    // how long a change may wait for company before it is committed; 500 ms if 0
+	// Dirty is how many bytes of content may wait in memory; past it, writers
+	// commit before they go on. 128 MiB if 0.
+	Dirty int64
+	// Nodes is how many nodes stay in memory when nothing needs them; 131072 if 0.
+	Nodes int
+}
+
+func (o Options) now() time.Time {
+	if o.Now != nil {
+		return o.Now()
+	}
+	return time.Now()
+}
+
+// Store is one open space. Safe for concurrent use.
+//
+// Memory is authoritative: an operation changes nodes in memory under mu,
+// takes the next sequence number, and answers. A commit cuts everything that
+// is dirty, in one moment under mu, into a batch of rows, and writes it as one
+// synced transaction. So the file always holds the tree as it was after some
+// operation, never a mixture, and what a commit covers is durable.
+//
+// Lock order: sealing before node.content before committing before mu; reading
+// is a leaf.
+type Store struct {
+	path    string
+	id      string // the space's UUID
+	options Options
+	lock    *lockFile
+
+	// sealing serialises those who make revisions.
+	sealing sync.Mutex
+	// committing serialises commits; it guards write
+	// and running.
+	committing sync.Mutex
+	write      *conn
+	running    *batch // cut and not durable yet
+	// checkpoint belongs to the checkpointer alone.
+	checkpoint *conn
+	readers    readerPool
+
+	mu sync.Mutex // guards everything from here to the blank line, and every node
+	// meta reads the tree's rows; memory overrides what it finds.
+	meta    *conn
+	nodes   map[NodeID]*node
+	evictAt int // how many nodes are too many
+	// references counts the kernel's references to nodes that are not in memory.
+	references map[NodeID]uint64
+	seq        uint64
+	last       counters
+	dirty      map[*node]struct{}
+	pending    records  // rows that wait for the next commit beside the nodes'
+	inFlight   *records // those of the running commit
+	unsealed   map[NodeID]*node
+	// detached holds identities that left their path since the last commits;
+	// the file has the older ones.
+	detached    map[string]detached
+	anyDetached bool
+	clean       pageQueue
+	trouble     error // why the last commit failed, nil if it did not
+	sweep       bool  // unsealed documents may be in the file that are not in memory
+	lastRun     int64 // number of the last run, 0: not read yet
+	closed      bool
+	cleanly     bool // nothing is left to seal or sweep: set by finish
+
+	durable    atomic.Uint64 // every operation up to it survives power loss
+	dirtyBytes atomic.Int64  // content waiting for a commit, or in one
+	usageNodes atomic.Int64
+	usageBytes atomic.Int64
+	commits    atomic.Int64
+	busy       atomic.Pointer[func(NodeID) bool]
+	junk       junkRules
+	watchers   watchers
+
+	wake    chan struct{} // something is dirty
+	long    chan struct{} // the WAL is long
+	stop    chan struct{}
+	stopped sync.WaitGroup
+}
+
+// counters are the last ids given out. They only grow.
+type counters struct {
+	node     NodeID
+	chunk    int64
+	document int64
+	revision int64
+}
+
+func newStore(path string, o Options, lock *lockFile) *Store {
+	if o.Quiet == 0 {
+		o.Quiet = 2 * time.Second
+	}
+	if o.Delay == 0 {
+		o.Delay = 500 * time.Millisecond
+	}
+	if o.Dirty == 0 {
+		o.Dirty = 128 << 20
+	}
+	if o.Nodes == 0 {
+		o.Nodes = 1 << 17
+	}
+	return &Store{
+		path:       path,
+		options:    o,
+		lock:       lock,
+		nodes:      map[NodeID]*node{},
+		evictAt:    o.Nodes,
+		references: map[NodeID]uint64{},
+		dirty:      map[*node]struct{}{},
+		unsealed:   map[NodeID]*node{},
+		detached:   map[string]detached{},
+		readers:    readerPool{path: path},
+		wake:       make(chan struct{}, 1),
+		long:       make(chan struct{}, 1),
+		stop:       make(chan struct{}),
+	}
+}
+
+func (s *Store) now() int64 { return s.options.now().UnixNano() }
+
+// start runs the store's own goroutines; Close waits for them.
+func (s *Store) start() {
+	s.stopped.Add(3)
+	go s.runCommitter()
+	go s.runSealer()
+	go s.runCheckpointer()
+}
+
+// Close seals every document, makes everything durable and closes the file.
+// When it fails, what could not be written is lost with the process, and the
+// error says so; the file is as after the last commit.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return ErrClosed
+	}
+	s.closed = true // no operation starts from here on
+	s.mu.Unlock()
+	close(s.stop)
+	s.stopped.Wait()
+	s.watchers.close()
+	err := s.finish()
+	return errors.Join(err, s.closeFiles())
+}
+
+// closeFiles closes what is open, the writer last: it truncates the WAL.
+func (s *Store) closeFiles() error {
+	err := s.readers.close()
+	for _, c := range []*conn{s.meta, s.checkpoint, s.write} {
+		if c != nil {
+			err = errors.Join(err, c.close())
+		}
+	}
+	return errors.Join(err, s.lock.release())
+}
+
+// Announce tells other processes, through the lock file, where this one listens.
+func (s *Store) Announce(h Holder) error { return s.lock.announce(h) }
+
+// SetBusy installs the question whether a program still has a document open
+// for writing; such a document is not sealed by itself. It is asked from a
+// goroutine that holds no lock.
+func (s *Store) SetBusy(f func(NodeID) bool) { s.busy.Store(&f) }
+
+// Usage never waits for a lock.
+func (s *Store) Usage() Usage {
+	return Usage{Nodes: s.usageNodes.Load(), Bytes: s.usageBytes.Load()}
+}
+
+// File is the space file's path.
+func (s *Store) File() string { return s.path }
+
+// ID is the space's UUID.
+func (s *Store) ID() string { return s.id }
+
+func (s *Store) Status() Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := Status{
+		Path:       s.path,
+		ID:         s.id,
+		Usage:      s.Usage(),
+		Seq:        s.seq,
+		DurableSeq: s.durable.Load(),
+		DirtyBytes: s.dirtyBytes.Load(),
+		Commits:    s.commits.Load(),
+		Unsealed:   len(s.unsealed),
+	}
+	if s.trouble != nil {
+		st.Trouble = s.trouble.Error()
+	}
+	return st
+}

@@ -1,0 +1,100 @@
+package spacedb
+
+import "sync"
+
+// Change is something that another actor than the mount did to the tree.
+type Change struct {
+	Origin Origin
+	Node   NodeID
+	Parent NodeID // with Name, an entry that names the node; 0 when unknown
+	Name   string
+	What   ChangeKind
+}
+
+// ChangeKind is what happened.
+type ChangeKind uint8
+
+const (
+	EntryAdded     ChangeKind = iota + 1 // Parent/Name now names Node
+	EntryRemoved                         // Parent/Name no longer names Node
+	ContentChanged                       // Node has other bytes
+	AttrChanged                          // Node has other attributes
+)
+
+// Watch delivers changes in order to one receiver. It never makes the changer
+// wait: what is not fetched yet is queued.
+type Watch struct {
+	from *watchers
+
+	mu     sync.Mutex
+	ready  sync.Cond
+	queue  []Change
+	closed bool
+}
+
+type watchers struct {
+	mu  sync.Mutex
+	all map[*Watch]struct{}
+}
+
+// Watch starts watching; Close it.
+func (s *Store) Watch() *Watch {
+	w := &Watch{from: &s.watchers}
+	w.ready.L = &w.mu
+	s.watchers.mu.Lock()
+	defer s.watchers.mu.Unlock()
+	if s.watchers.all == nil {
+		s.watchers.all = map[*Watch]struct{}{}
+	}
+	s.watchers.all[w] = struct{}{}
+	return w
+}
+
+// Next waits for changes; ok is false after Close.
+func (w *Watch) Next() (changes []Change, ok bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for len(w.queue) == 0 && !w.closed {
+		w.ready.Wait()
+	}
+	changes, w.queue = w.queue, nil
+	return changes, len(changes) > 0
+}
+
+// Close ends the watch; Next returns what is left and then false.
+func (w *Watch) Close() {
+	w.from.mu.Lock()
+	delete(w.from.all, w)
+	w.from.mu.Unlock()
+	w.mu.Lock()
+	w.closed = true
+	w.mu.Unlock()
+	w.ready.Broadcast()
+}
+
+// tell queues a change for every watch. The mount knows what it did itself.
+func (ws *watchers) tell(by Actor, c Change) {
+	if by.Origin == OriginMount {
+		return
+	}
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	for w := range ws.all {
+		w.mu.Lock()
+		w.queue = append(w.queue, c)
+		w.mu.Unlock()
+		w.ready.Signal()
+	}
+}
+
+func (ws *watchers) close() {
+	ws.mu.Lock()
+	var all []*Watch
+	for w := range ws.all {
+		all = append(all, w)
+	}
+	ws.mu.Unlock()
+	for _, w := range all {
+		w.Close()
+	}
+}
