@@ -324,7 +324,7 @@ func TestPlaceReplacesWhatTheGuardNames(t *testing.T) {
 	orDie(t, err)
 	list, err := s.History("f")
 	orDie(t, err)
-	if len(list) != 2 || list[0].SHA256 == list[1].SHA256 {
+	if len(list) != 3 || list[0].SHA256 == list[1].SHA256 {
 		t.Errorf("history %+v", list)
 	}
 }

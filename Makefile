@@ -1,0 +1,39 @@
+# The front door. `make` alone says what there is.
+
+TAGS := -tags sqlite_fts5
+GO   := go
+
+help:
+	@echo 'make demo    install what is missing, build, and show the whole way on a small tree'
+	@echo 'make test    install what is missing and run every test'
+	@echo 'make build   bin/spacefs'
+	@echo 'make check   format, vet (Linux and macOS), lint, layering, tests with the race detector'
+	@echo 'make crash   the long SIGKILL loops'
+	@echo 'make clean   remove what was built'
+
+deps:
+	@sh .ci/deps
+
+build: deps
+	$(GO) build $(TAGS) -trimpath -o bin/spacefs .
+
+demo: build
+	@sh .ci/demo
+
+test: deps
+	$(GO) test $(TAGS) -count=1 ./...
+
+check: deps
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo 'not gofmt-ed:'; gofmt -l $$(git ls-files '*.go'); exit 1; }
+	$(GO) vet $(TAGS) ./...
+	GOOS=darwin CGO_ENABLED=0 $(GO) vet ./...
+	$(GO) tool staticcheck $(TAGS) ./...
+	$(GO) test $(TAGS) -race -count=1 ./spacedb ./conflict ./materialize ./fusefs
+
+crash: deps
+	SPACEFS_CRASH_ROUNDS=20 $(GO) test $(TAGS) -count=1 -timeout 60m -run Crash ./integration_test
+
+clean:
+	rm -rf bin
+
+.PHONY: help deps build demo test check crash clean
