@@ -82,8 +82,8 @@ func (b *batch) applyEntries(c *conn) error {
 		if r.node == 0 {
 			err = c.exec(`DELETE FROM entry WHERE parent = ? AND name = ?`, r.parent, []byte(r.name))
 		} else {
-			err = c.exec(`REPLACE INTO entry (parent, name, node, cookie) VALUES (?, ?, ?, ?)`,
-				r.parent, []byte(r.name), r.node, r.cookie)
+			err = c.exec(`REPLACE INTO entry (parent, name, node) VALUES (?, ?, ?)`,
+				r.parent, []byte(r.name), r.node)
 		}
 		if err != nil {
 			return err

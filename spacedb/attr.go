@@ -126,6 +126,8 @@ type AttrChange struct {
 	UID, GID     *uint32
 	Size         *int64
 	Atime, Mtime *int64 // nanoseconds since 1970
+	// DropSetID takes the set-id bits away, as writing without privilege does.
+	DropSetID bool
 	// Ctime is set by the store; the kernel never sets it.
 }
 

@@ -249,19 +249,8 @@ func (t *Tree) write(n *node, p []byte, off int64) error {
 	if end := off + int64(len(p)); end > n.size {
 		t.resize(n, end)
 	}
-	// Content changed by somebody who may not own it: no set-id survives.
-	n.mode &^= killedBits(n.mode)
 	t.contentChanged(n, now)
 	return nil
-}
-
-// killedBits are the set-id bits that a write or a change of owner takes away.
-func killedBits(mode uint32) uint32 {
-	bits := uint32(0o4000)
-	if mode&0o010 != 0 { // without group execute it means mandatory locking
-		bits |= 0o2000
-	}
-	return bits
 }
 
 func (t *Tree) contentChanged(n *node, now int64) {

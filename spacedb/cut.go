@@ -47,7 +47,7 @@ type nodeRow struct {
 type entryRow struct {
 	parent NodeID
 	name   string
-	entry  // node 0: delete
+	node   NodeID // 0: delete
 }
 
 type chunkRow struct {
@@ -98,8 +98,6 @@ func (r *records) setXattr(k xattrKey, value []byte) {
 	}
 	r.xattrs[k] = value
 }
-
-func (r *records) empty() bool { return len(r.xattrs) == 0 && len(r.statements) == 0 }
 
 // cut takes everything that is dirty. It is called with mu held and a commit
 // of its own.
@@ -163,9 +161,9 @@ func (s *Store) cutNode(b *batch, n *node, now int64) {
 
 func (s *Store) cutEntries(b *batch, d *node, now int64) {
 	for name, c := range d.dir.changed {
-		e := d.dir.entries[name]
-		b.entries = append(b.entries, entryRow{d.id, name, e})
-		b.journal = append(b.journal, journalRow{seq: c.at, time: now, by: c.by, node: e.node, parent: d.id, name: name})
+		id := d.dir.entries[name]
+		b.entries = append(b.entries, entryRow{d.id, name, id})
+		b.journal = append(b.journal, journalRow{seq: c.at, time: now, by: c.by, node: id, parent: d.id, name: name})
 	}
 	d.dir.changed = nil
 }

@@ -1,17 +1,22 @@
 package spacedb
 
-import "sort"
+import (
+	"hash/maphash"
+	"slices"
+	"sort"
+	"strings"
+)
 
 // child finds what name is in directory d, reading it if need be.
 func (s *Store) child(d *node, name string) (*node, error) {
 	if !d.isDir() {
 		return nil, ErrNotDir
 	}
-	if e, ok := d.dir.entries[name]; ok {
-		if e.node == 0 {
+	if id, ok := d.dir.entries[name]; ok {
+		if id == 0 {
 			return nil, ErrNotFound
 		}
-		return s.named(d, name, e.node)
+		return s.named(d, name, id)
 	}
 	if d.dir.complete {
 		return nil, ErrNotFound
@@ -24,9 +29,9 @@ func (s *Store) child(d *node, name string) (*node, error) {
 		if n, err = scanNode(r); err != nil {
 			return err
 		}
-		d.dir.entries[name] = entry{node: n.id, cookie: uint64(r.int(20))}
+		d.dir.entries[name] = n.id
 		return nil
-	}, `SELECT `+nodeColumns+`, entry.cookie FROM entry JOIN node ON node.id = entry.node
+	}, `SELECT `+nodeColumns+` FROM entry JOIN node ON node.id = entry.node
 		WHERE entry.parent = ? AND entry.name = ?`, d.id, []byte(name))
 	if err != nil {
 		return nil, err
@@ -71,26 +76,26 @@ func (s *Store) complete(d *node) error {
 		}
 		n = s.adopt(n)
 		n.parent, n.name = d.id, name
-		d.dir.entries[name] = entry{node: n.id, cookie: uint64(r.int(21))}
+		d.dir.entries[name] = n.id
 		return nil
-	}, `SELECT `+nodeColumns+`, entry.name, entry.cookie FROM entry JOIN node ON node.id = entry.node
+	}, `SELECT `+nodeColumns+`, entry.name FROM entry JOIN node ON node.id = entry.node
 		WHERE entry.parent = ?`, d.id)
 	if err != nil {
 		return err
 	}
-	for name, e := range d.dir.entries {
-		if e.node == 0 {
+	for name, id := range d.dir.entries {
+		if id == 0 {
 			delete(d.dir.entries, name)
 		}
 	}
-	d.dir.complete, d.dir.order = true, nil
+	d.dir.complete, d.dir.order, d.dir.late = true, nil, nil
 	return nil
 }
 
 // empty tells whether d has no entries.
 func (s *Store) empty(d *node) (bool, error) {
-	for _, e := range d.dir.entries {
-		if e.node != 0 {
+	for _, id := range d.dir.entries {
+		if id != 0 {
 			return false, nil
 		}
 	}
@@ -121,11 +126,11 @@ func (t *Tree) ReadDir(id NodeID, cookie uint64, fn func(Dirent) bool) error {
 	order := d.dir.order
 	from := sort.Search(len(order), func(i int) bool { return order[i].cookie > cookie })
 	for _, o := range order[from:] {
-		e, ok := d.dir.entries[o.name]
-		if !ok || e.cookie != o.cookie {
-			continue // removed since order was built, or removed and made again
+		id, ok := d.dir.entries[o.name]
+		if !ok {
+			continue // removed since order was built
 		}
-		n, err := s.named(d, o.name, e.node)
+		n, err := s.named(d, o.name, id)
 		if err != nil {
 			return err
 		}
@@ -137,27 +142,67 @@ func (t *Tree) ReadDir(id NodeID, cookie uint64, fn func(Dirent) bool) error {
 	return nil
 }
 
-// sort builds the listing order. New entries have the largest cookies, so they
-// are appended (see enter) and this runs once for as long as the directory
-// stays in memory.
+// A directory is listed in the order of its names' hashes, as ext4 does it. So
+// a cookie means the same place for ever, whatever comes and goes and however
+// often the directory leaves memory; and a program that makes or renames files
+// while it lists them comes to an end, as it would not if new names came last.
+//
+// The hash is keyed with a seed of the process, so nobody can make names
+// collide on purpose; that two of a million do by chance has odds of one to
+// ten million, and then one of them may be missed where two listing requests
+// meet.
+var cookieSeed = maphash.MakeSeed()
+
+func cookieOf(name string) uint64 { return maphash.String(cookieSeed, name)>>2 | 1 }
+
+func byCookie(a, b ordered) int {
+	switch {
+	case a.cookie < b.cookie:
+		return -1
+	case a.cookie > b.cookie:
+		return 1
+	}
+	return strings.Compare(a.name, b.name)
+}
+
+// sort brings the listing order up to date. Names that came since the last
+// time are merged in; names that went stay until they are too many.
 func (d *node) sort() {
-	if d.dir.order != nil && len(d.dir.order) <= 2*len(d.dir.entries)+16 {
+	o := d.dir
+	if o.order == nil || len(o.order)+len(o.late) > 2*len(o.entries)+16 {
+		o.order = make([]ordered, 0, len(o.entries))
+		for name := range o.entries {
+			o.order = append(o.order, ordered{cookieOf(name), name})
+		}
+		slices.SortFunc(o.order, byCookie)
+		o.late = nil
 		return
 	}
-	d.dir.order = make([]ordered, 0, len(d.dir.entries))
-	for name, e := range d.dir.entries {
-		d.dir.order = append(d.dir.order, ordered{e.cookie, name})
+	if len(o.late) == 0 {
+		return
 	}
-	sort.Slice(d.dir.order, func(i, j int) bool { return d.dir.order[i].cookie < d.dir.order[j].cookie })
+	slices.SortFunc(o.late, byCookie)
+	merged := make([]ordered, 0, len(o.order)+len(o.late))
+	for from := o.order; len(from)+len(o.late) > 0; {
+		next := &from
+		if len(from) == 0 || len(o.late) > 0 && byCookie(o.late[0], from[0]) < 0 {
+			next = &o.late
+		}
+		// A name that went and came again is in both.
+		if last := len(merged) - 1; last < 0 || merged[last] != (*next)[0] {
+			merged = append(merged, (*next)[0])
+		}
+		*next = (*next)[1:]
+	}
+	o.order, o.late = merged, nil
 }
 
 // enter makes name in d name n.
 func (t *Tree) enter(d *node, name string, n *node) {
 	s := t.store
-	e := entry{node: n.id, cookie: s.seq}
-	d.dir.entries[name] = e
+	d.dir.entries[name] = n.id
 	if d.dir.order != nil {
-		d.dir.order = append(d.dir.order, ordered{e.cookie, name})
+		d.dir.late = append(d.dir.late, ordered{cookieOf(name), name})
 	}
 	n.parent, n.name = d.id, name
 	t.entryChanged(d, name)
@@ -169,7 +214,7 @@ func (t *Tree) leave(d *node, name string, n *node) {
 	if d.dir.complete {
 		delete(d.dir.entries, name)
 	} else {
-		d.dir.entries[name] = entry{}
+		d.dir.entries[name] = 0
 	}
 	if n.parent == d.id && n.name == name {
 		n.parent, n.name = 0, ""

@@ -77,16 +77,11 @@ const (
 // Invariant: an entry that is dirty or being committed is in entries, as a
 // tombstone if it was removed, unless complete: then absence says the same.
 type directory struct {
-	entries  map[string]entry
+	entries  map[string]NodeID // 0 is a tombstone: known to be absent
 	complete bool              // entries holds them all
-	order    []ordered         // by cookie; built when listed, nil when out of date
+	order    []ordered         // by cookie, names that went included; nil before it is listed
+	late     []ordered         // names that came since order was built
 	changed  map[string]change // since the last cut
-}
-
-// entry names a node; node 0 is a tombstone: known to be absent.
-type entry struct {
-	node   NodeID
-	cookie uint64
 }
 
 type ordered struct {
@@ -237,7 +232,7 @@ func scanNode(r row) (*node, error) {
 	case n.size < 0 || n.size > MaxSize || n.chunks < 0 || n.chunk < 0:
 		return nil, damaged("node %d has size %d in %d chunks", n.id, n.size, n.chunks)
 	case t == TypeDir:
-		n.dir = &directory{entries: map[string]entry{}}
+		n.dir = &directory{entries: map[string]NodeID{}}
 	case t == TypeSymlink && (n.size > MaxTarget || n.size == 0):
 		return nil, damaged("symlink %d has a target of %d bytes", n.id, n.size)
 	}

@@ -103,7 +103,7 @@ func (s *Store) within(n, to *node) error {
 	}
 }
 
-// exchange swaps what two names mean, each keeping its place in the listing.
+// exchange swaps what two names mean.
 func (t *Tree) exchange(from *node, oldName string, n *node, to *node, newName string, target *node) error {
 	s := t.store
 	if target == nil {
@@ -127,7 +127,7 @@ func (t *Tree) exchange(from *node, oldName string, n *node, to *node, newName s
 		}
 	}
 	swap := func(d *node, name string, was, is *node) {
-		d.dir.entries[name] = entry{node: is.id, cookie: d.dir.entries[name].cookie}
+		d.dir.entries[name] = is.id
 		is.parent, is.name = d.id, name
 		t.entryChanged(d, name)
 		d.mtime, d.ctime = now, now

@@ -40,7 +40,6 @@ func (t *Tree) SetAttr(id NodeID, set AttrChange) (Attr, error) {
 			return ErrInvalid
 		}
 		now := t.step()
-		n.mode &^= killedBits(n.mode)
 		t.truncate(n, *set.Size, now)
 		t.apply(n, set, now)
 		a = n.attr()
@@ -67,10 +66,11 @@ func (t *Tree) setMeta(id NodeID, set AttrChange) (Attr, error) {
 // apply sets everything but the size.
 func (t *Tree) apply(n *node, set AttrChange, now int64) {
 	bits := dirtyRow
+	// A new owner does not inherit what the old one let the file do.
+	if (set.DropSetID || set.UID != nil || set.GID != nil) && n.isRegular() {
+		n.mode &^= setIDBits(n.mode)
+	}
 	if set.UID != nil || set.GID != nil {
-		if n.isRegular() {
-			n.mode &^= killedBits(n.mode)
-		}
 		if set.UID != nil {
 			n.uid = *set.UID
 		}
@@ -91,4 +91,13 @@ func (t *Tree) apply(n *node, set AttrChange, now int64) {
 	n.ctime = now
 	t.touch(n, bits)
 	t.store.watchers.tell(t.by, Change{Origin: t.by.Origin, Node: n.id, Parent: n.parent, Name: n.name, What: AttrChanged})
+}
+
+// setIDBits are the set-id bits that writing without privilege takes away.
+func setIDBits(mode uint32) uint32 {
+	bits := uint32(0o4000)
+	if mode&0o010 != 0 { // without group execute it means mandatory locking
+		bits |= 0o2000
+	}
+	return bits
 }

@@ -201,7 +201,7 @@ func (t *Tree) newNode(mode uint32, now int64) *node {
 		version: s.seq, changed: now, extents: map[int64]int64{}, used: true,
 	}
 	if n.isDir() {
-		n.dir = &directory{entries: map[string]entry{}, complete: true}
+		n.dir = &directory{entries: map[string]NodeID{}, complete: true}
 	}
 	s.nodes[n.id] = n
 	if n.holdsContent() {

@@ -41,12 +41,10 @@ CREATE TABLE node (
   xattrs   INTEGER NOT NULL      -- how many
 );
 
--- cookie is the entry's place in a directory listing: given once, growing.
 CREATE TABLE entry (
   parent INTEGER NOT NULL,
   name   BLOB    NOT NULL,
   node   INTEGER NOT NULL,
-  cookie INTEGER NOT NULL,
   PRIMARY KEY (parent, name)
 ) WITHOUT ROWID;
 CREATE INDEX entry_node ON entry (node);
