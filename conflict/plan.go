@@ -1,0 +1,126 @@
+package conflict
+
+import "sort"
+
+// Op is what an action does.
+type Op uint8
+
+const (
+	Adopt  Op = iota // nothing but agree: the base takes what both sides hold
+	Write            // a file's content and mode
+	Mkdir            // a directory
+	Link             // a symlink
+	Chmod            // the mode alone
+	Remove           // whatever is there
+)
+
+func (o Op) String() string {
+	return [...]string{"adopt", "write", "mkdir", "symlink", "chmod", "remove"}[o]
+}
+
+// Action is one step of a plan. It holds only as long as its side holds Expect
+// and the other side holds Source; whoever executes it looks first.
+type Action struct {
+	Path   string
+	Op     Op
+	Side   Side
+	Expect Entry // on Side
+	Source Entry // on the other side
+	Want   Entry // on Side, and then in the base
+	Base   Entry
+	// Conflict: Expect lost one, and must be in history before it goes.
+	Conflict bool
+	Reason   string // the rule that asked for it
+}
+
+// ConflictKind names a conflict.
+type ConflictKind string
+
+const (
+	BothEdited       ConflictKind = "both edited"
+	BothCreated      ConflictKind = "both created"
+	EditedAndDeleted ConflictKind = "edited and deleted"
+	KindChanged      ConflictKind = "kind changed"
+	DeletedAbove     ConflictKind = "edited in a deleted directory"
+	ModeOnly         ConflictKind = "mode"
+)
+
+// Conflict is a path that both sides changed to different results.
+type Conflict struct {
+	Path     string
+	Kind     ConflictKind
+	Base     Entry
+	Space    Entry
+	Mirror   Entry
+	Strategy Strategy // that ended or left it
+	Winner   Winner   // NoWinner: both sides stay as they are
+}
+
+// Left is a path that differs and stays as it is.
+type Left struct {
+	Path   string
+	Reason string
+}
+
+// Plan is what a sync decided: actions in an order in which they can be done,
+// and everything it left alone.
+type Plan struct {
+	Actions   []Action
+	Conflicts []Conflict
+	Left      []Left
+}
+
+// Empty says whether there is nothing to do and nothing to tell.
+func (p Plan) Empty() bool { return len(p.Actions)+len(p.Conflicts)+len(p.Left) == 0 }
+
+// Deletions counts what each side would lose: removed files and symlinks whose
+// content no other path of that side gets. A move is not a deletion.
+func (p Plan) Deletions() (space, mirror int) {
+	type copyOf struct {
+		side    Side
+		content Hash
+		target  string
+	}
+	written := map[copyOf]int{}
+	for _, a := range p.Actions {
+		if a.Op == Write || a.Op == Link {
+			written[copyOf{a.Side, a.Want.Hash, a.Want.Target}]++
+		}
+	}
+	for _, a := range p.Actions {
+		if a.Op != Remove || a.Expect.Kind == Directory {
+			continue
+		}
+		key := copyOf{a.Side, a.Expect.Hash, a.Expect.Target}
+		if written[key] > 0 {
+			written[key]--
+		} else if a.Side == Space {
+			space++
+		} else {
+			mirror++
+		}
+	}
+	return space, mirror
+}
+
+// sort puts actions in the order in which they work: removals first, children
+// before parents, so that a file can take a directory's place; then everything
+// else, parents before children. A removal at a path comes before the creation
+// there.
+func (p *Plan) sort() {
+	sort.SliceStable(p.Actions, func(i, j int) bool {
+		a, b := p.Actions[i], p.Actions[j]
+		if (a.Op == Remove) != (b.Op == Remove) {
+			return a.Op == Remove
+		}
+		if a.Op == Remove {
+			return a.Path > b.Path
+		}
+		if a.Path != b.Path {
+			return a.Path < b.Path
+		}
+		return a.Side < b.Side
+	})
+	sort.Slice(p.Conflicts, func(i, j int) bool { return p.Conflicts[i].Path < p.Conflicts[j].Path })
+	sort.Slice(p.Left, func(i, j int) bool { return p.Left[i].Path < p.Left[j].Path })
+}
