@@ -1,0 +1,446 @@
+package materialize
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"strings"
+	"time"
+
+	"spacefs/conflict"
+	"spacefs/spacedb"
+)
+
+// executor does what a plan says. Every action looks first: what is not as the
+// plan saw it is left for the next run. A path that fails keeps its base; the
+// others go on.
+//
+// For a file of the mirror the order is: what is lost is durable in history;
+// the new content is staged beside the target and durable; it is renamed into
+// place; the rename is durable; then the base moves to what was observed. Killed
+// anywhere, the next run finds either the old state or the new one.
+type executor struct {
+	ctx      context.Context
+	mirror   *mirrorDir
+	disk     disk
+	tree     *spacedb.Tree
+	snapshot *spacedb.Snapshot
+	base     map[string]spacedb.BaseEntry
+	space    map[string]spacedb.Item
+	seen     map[string]observation
+	report   Reporter
+	now      func() time.Time
+	run      int64
+
+	staged  []stagedFile
+	bytes   int64
+	dirs    map[string]struct{} // whose entries changed since the last barrier
+	done    []conflict.Action   // since the last barrier
+	placed  map[string]spacedb.Attr
+	failed  []PathError
+	records []spacedb.ActionRecord
+	counter int
+}
+
+type stagedFile struct {
+	action conflict.Action
+	temp   string
+}
+
+// stagedPrefix begins the names of files on their way; they are junk to
+// everybody.
+const stagedPrefix = ".spacefs-tmp-"
+
+// A batch is made durable at once: a few files one by one, more with one sync
+// of the filesystem.
+const (
+	batchFiles = 512
+	batchBytes = 64 << 20
+	fewFiles   = 16
+)
+
+var errChanged = errors.New("it changed since it was looked at; the next sync looks again")
+
+func (x *executor) execute(plan conflict.Plan) error {
+	x.report.Phase("sync", len(plan.Actions))
+	if err := x.keepLosers(plan.Actions); err != nil {
+		return err
+	}
+	for _, a := range plan.Actions {
+		if err := x.ctx.Err(); err != nil {
+			return errors.Join(err, x.barrier())
+		}
+		if under(x.failed, a.Path) {
+			continue // what is above it, or its own removal, did not happen
+		}
+		x.report.Step()
+		x.note(a, x.act(a))
+		if len(x.staged) >= batchFiles || x.bytes >= batchBytes || len(x.done) >= 4*batchFiles {
+			if err := x.barrier(); err != nil {
+				return err
+			}
+		}
+	}
+	return x.barrier()
+}
+
+// note records how an action went; staged writes are noted when they are done.
+func (x *executor) note(a conflict.Action, err error) {
+	if err == nil {
+		if a.Op != conflict.Write || a.Side != conflict.Mirror {
+			x.done = append(x.done, a)
+		}
+		return
+	}
+	if errors.Is(err, spacedb.ErrChanged) {
+		err = errChanged
+	}
+	x.failed = append(x.failed, PathError{a.Path, cause(err)})
+	x.records = append(x.records, spacedb.ActionRecord{Path: a.Path, Op: a.Op.String(), Side: a.Side.String(), Error: cause(err)})
+}
+
+// keepLosers puts into history, durably, every content of the mirror that the
+// plan overwrites or removes and that history does not have.
+func (x *executor) keepLosers(actions []conflict.Action) error {
+	for _, a := range actions {
+		if a.Side != conflict.Mirror || a.Expect.Kind == conflict.Absent || a.Expect.Kind == conflict.Directory ||
+			a.Op == conflict.Adopt || a.Op == conflict.Chmod || a.Op == conflict.Mkdir {
+			continue
+		}
+		if err := x.keep(a); err != nil {
+			x.note(a, err)
+		}
+	}
+	return x.tree.Store().Sync()
+}
+
+func (x *executor) keep(a conflict.Action) error {
+	sum := spacedb.Hash(a.Expect.Hash)
+	if a.Expect.Kind == conflict.Symlink {
+		sum = sha256.Sum256([]byte(a.Expect.Target))
+	}
+	if have, err := x.tree.Store().HasContent(sum); err != nil || have && !a.Conflict {
+		return err
+	}
+	if a.Expect.Kind == conflict.Symlink {
+		_, err := x.tree.Keep(a.Path, spacedb.TypeSymlink|0o777, a.Expect.Mtime, strings.NewReader(a.Expect.Target))
+		return err
+	}
+	f, err := openFile(x.mirror.root, a.Path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	kept, err := x.tree.Keep(a.Path, spacedb.TypeRegular|a.Expect.Mode, a.Expect.Mtime, f)
+	if err == nil && kept.SHA256 != sum {
+		err = errChanged // what is there now is kept too; it is not lost either
+	}
+	return err
+}
+
+func (x *executor) act(a conflict.Action) error {
+	switch {
+	case a.Op == conflict.Adopt:
+		return nil
+	case a.Side == conflict.Space:
+		return x.actOnSpace(a)
+	}
+	if err := x.expected(a); err != nil {
+		return err
+	}
+	dir, name := path.Split(a.Path)
+	x.dirs[strings.TrimSuffix(dir, "/")] = struct{}{}
+	switch a.Op {
+	case conflict.Remove:
+		return x.disk.remove(a.Path)
+	case conflict.Mkdir:
+		return x.disk.mkdir(a.Path, a.Want.Mode)
+	case conflict.Chmod:
+		return x.disk.chmod(a.Path, a.Want.Mode)
+	case conflict.Link:
+		temp := dir + x.tempName()
+		if err := x.disk.symlink(a.Want.Target, temp); err != nil {
+			return err
+		}
+		return x.rename(temp, dir, name, a)
+	}
+	return x.stage(a, dir)
+}
+
+func (x *executor) tempName() string {
+	x.counter++
+	return fmt.Sprintf("%s%d-%d", stagedPrefix, x.run, x.counter)
+}
+
+// expected looks whether the mirror still holds what the plan saw.
+func (x *executor) expected(a conflict.Action) error {
+	info, err := x.mirror.root.Lstat(a.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if a.Expect.Kind == conflict.Absent {
+			return nil
+		}
+		return errChanged
+	}
+	if err != nil {
+		return err
+	}
+	if a.Expect.Kind == conflict.Absent {
+		return errChanged
+	}
+	now, was := stampOf(info), x.lastSeen(a.Path)
+	if a.Expect.Kind == conflict.Directory {
+		if !info.IsDir() {
+			return errChanged
+		}
+		return nil
+	}
+	if was.ctime == 0 { // too fresh to be trusted: only its content tells
+		was.ctime = now.ctime
+		if a.Expect.Kind == conflict.File {
+			if err := x.sameContent(a); err != nil {
+				return err
+			}
+		}
+	}
+	if now != was {
+		return errChanged
+	}
+	return nil
+}
+
+func (x *executor) sameContent(a conflict.Action) error {
+	f, err := openFile(x.mirror.root, a.Path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	before, sum, after, err := hashFile(f, io.Discard)
+	if err == nil && (before != after || sum != a.Expect.Hash) {
+		err = errChanged
+	}
+	return err
+}
+
+func (x *executor) lastSeen(p string) stamp {
+	if o, ok := x.seen[p]; ok {
+		return o.stat
+	}
+	return baseStamp(x.base[p])
+}
+
+// stage writes the space's content beside its target.
+func (x *executor) stage(a conflict.Action, dir string) error {
+	content, mtime, err := x.spaceContent(a)
+	if err != nil {
+		return err
+	}
+	temp := dir + x.tempName()
+	if err := x.disk.create(temp, content, a.Want.Mode, mtime); err != nil {
+		_ = x.mirror.root.Remove(temp)
+		return err
+	}
+	x.staged = append(x.staged, stagedFile{a, temp})
+	x.bytes += a.Want.Size
+	return nil
+}
+
+// spaceContent opens the content a write brings to the mirror.
+func (x *executor) spaceContent(a conflict.Action) (io.Reader, int64, error) {
+	id, mtime := x.base[a.Path].Node, x.base[a.Path].MirrorMtime
+	if it, ok := x.space[a.Path]; ok {
+		id, mtime = it.Attr.ID, it.Attr.Mtime
+	}
+	content, err := x.snapshot.Open(id)
+	return content, mtime, err
+}
+
+// rename puts what is staged in place of what the action expects.
+func (x *executor) rename(temp, dir, name string, a conflict.Action) error {
+	if err := x.expected(a); err != nil {
+		_ = x.mirror.root.Remove(temp)
+		return err
+	}
+	err := x.disk.rename(dir, path.Base(temp), name, a.Expect.Kind == conflict.Absent)
+	if err != nil {
+		_ = x.mirror.root.Remove(temp)
+	}
+	if errors.Is(err, fs.ErrExist) {
+		return errChanged
+	}
+	return err
+}
+
+// barrier makes everything since the last one durable and then moves the bases.
+func (x *executor) barrier() error {
+	few := len(x.staged) <= fewFiles
+	var failed error
+	if len(x.staged) > 0 && !few {
+		failed = x.disk.syncAll()
+	}
+	for _, st := range x.staged {
+		dir, name := path.Split(st.action.Path)
+		err := failed
+		if err == nil && few {
+			err = x.disk.syncFile(st.temp)
+		}
+		if err == nil {
+			err = x.rename(st.temp, dir, name, st.action)
+		} else {
+			_ = x.mirror.root.Remove(st.temp)
+		}
+		if err != nil {
+			x.note(st.action, err)
+			continue
+		}
+		x.done = append(x.done, st.action)
+	}
+	if err := x.syncDirs(few); err != nil {
+		return fmt.Errorf("the mirror cannot be made durable: %w", err)
+	}
+	err := x.advance()
+	x.staged, x.bytes, x.done, x.dirs = nil, 0, nil, map[string]struct{}{}
+	return err
+}
+
+func (x *executor) syncDirs(few bool) error {
+	if len(x.dirs) == 0 {
+		return nil
+	}
+	if !few || len(x.dirs) > fewFiles {
+		return x.disk.syncAll()
+	}
+	for dir := range x.dirs {
+		if err := x.disk.syncFile(orDot(dir)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+func orDot(dir string) string {
+	if dir == "" {
+		return "."
+	}
+	return dir
+}
+
+// advance moves the base of every path that was done to what is there now.
+func (x *executor) advance() error {
+	var set []spacedb.BaseEntry
+	var remove []string
+	for _, a := range x.done {
+		x.records = append(x.records, spacedb.ActionRecord{Path: a.Path, Op: a.Op.String(), Side: a.Side.String()})
+		if under(x.failed, a.Path) {
+			continue
+		}
+		if a.Want.Kind == conflict.Absent {
+			remove = append(remove, a.Path)
+			continue
+		}
+		b, err := x.agreed(a)
+		if err != nil {
+			x.note(a, err)
+			continue
+		}
+		set = append(set, b)
+	}
+	return x.tree.Store().AdvanceBase(x.mirror.known.ID, set, remove)
+}
+
+// agreed is the base entry for a path on which both sides now hold Want.
+func (x *executor) agreed(a conflict.Action) (spacedb.BaseEntry, error) {
+	b := spacedb.BaseEntry{Path: a.Path, SHA256: spacedb.Hash(a.Want.Hash), Target: a.Want.Target, Size: a.Want.Size}
+	switch {
+	case a.Want.Kind == conflict.Directory:
+		b.Mode = spacedb.TypeDir | a.Want.Mode
+	case a.Want.Kind == conflict.Symlink:
+		b.Mode = spacedb.TypeSymlink | 0o777
+	default:
+		b.Mode = spacedb.TypeRegular | a.Want.Mode
+	}
+	b.Node, b.Version = x.base[a.Path].Node, x.base[a.Path].Version
+	if it, ok := x.space[a.Path]; ok {
+		b.Node, b.Version = it.Attr.ID, it.Attr.Version
+	}
+	if attr, ok := x.placed[a.Path]; ok {
+		b.Node, b.Version = attr.ID, attr.Version
+	}
+	info, err := x.mirror.root.Lstat(a.Path)
+	if err != nil {
+		return b, errChanged
+	}
+	st := stampOf(info)
+	// A mirror's file that we only read must still be the one we read.
+	if a.Side == conflict.Space || a.Op == conflict.Adopt {
+		if was := x.lastSeen(a.Path); a.Want.Kind == conflict.File && (st.size != was.size || st.mtime != was.mtime || st.inode != was.inode) {
+			return b, errChanged
+		}
+	}
+	if a.Want.Kind != conflict.Directory {
+		st = st.settled(x.now())
+	}
+	b.MirrorMode, b.MirrorSize, b.MirrorMtime, b.MirrorCtime, b.MirrorInode = st.mode, st.size, st.mtime, st.ctime, st.inode
+	return b, nil
+}
+
+// actOnSpace brings the mirror's state of a path into the space.
+func (x *executor) actOnSpace(a conflict.Action) error {
+	guard, err := x.guardOf(a)
+	if err != nil {
+		return err
+	}
+	var attr spacedb.Attr
+	switch a.Op {
+	case conflict.Remove:
+		return x.tree.RemoveAt(a.Path, guard)
+	case conflict.Mkdir:
+		attr, err = x.tree.PlaceDir(a.Path, guard, a.Want.Mode, x.seen[a.Path].Mtime)
+	case conflict.Link:
+		attr, err = x.tree.PlaceSymlink(a.Path, guard, a.Want.Target, x.seen[a.Path].Mtime)
+	case conflict.Chmod:
+		mode := a.Want.Mode
+		attr, err = x.tree.ChangeAt(a.Path, guard, spacedb.AttrChange{Mode: &mode})
+	default:
+		attr, err = x.bring(a, guard)
+	}
+	if err == nil {
+		x.placed[a.Path] = attr
+	}
+	return err
+}
+
+// guardOf is the space's node that the plan saw at a path.
+func (x *executor) guardOf(a conflict.Action) (spacedb.Guard, error) {
+	if a.Expect.Kind == conflict.Absent {
+		return spacedb.Guard{Absent: true}, nil
+	}
+	if it, ok := x.space[a.Path]; ok {
+		return spacedb.GuardOf(it.Attr), nil
+	}
+	it, err := x.snapshot.Item(a.Path)
+	return spacedb.GuardOf(it.Attr), err
+}
+
+// bring reads a mirror's file into the space; it must be the one that was scanned.
+func (x *executor) bring(a conflict.Action, guard spacedb.Guard) (spacedb.Attr, error) {
+	f, err := openFile(x.mirror.root, a.Path)
+	if err != nil {
+		return spacedb.Attr{}, err
+	}
+	defer f.Close()
+	staged := x.tree.Stage()
+	defer staged.Discard()
+	before, sum, after, err := hashFile(f, staged)
+	if err != nil {
+		return spacedb.Attr{}, err
+	}
+	if before != after || sum != a.Want.Hash {
+		return spacedb.Attr{}, errMoved
+	}
+	return x.tree.Place(a.Path, guard, staged, a.Want.Mode, after.mtime)
+}
+

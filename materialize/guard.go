@@ -1,0 +1,179 @@
+package materialize
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/google/uuid"
+
+	"spacefs/spacedb"
+)
+
+// GuardError stops a sync before it does anything: what it sees looks more like
+// an accident than like something a person did.
+type GuardError struct{ Reason string }
+
+func (e *GuardError) Error() string { return e.Reason }
+
+func stopped(format string, args ...any) error {
+	return &GuardError{fmt.Sprintf(format, args...)}
+}
+
+// stateDir at the root of a mirror is ours and never synced.
+const stateDir = ".spacefs"
+
+const markerPath = stateDir + "/mirror"
+
+// marker is how a mirror is known again, wherever it is mounted: an unmounted
+// disk leaves an empty directory, not one with the right marker.
+type marker struct {
+	Mirror string `json:"mirror"` // UUID
+	Space  string `json:"space"`  // UUID
+	Path   string `json:"path"`   // of the space file, for commands that are run in the mirror
+}
+
+// mirrorDir is an open mirror.
+type mirrorDir struct {
+	root  *os.Root
+	path  string
+	known spacedb.Mirror // ID 0: the space does not know it yet
+	mark  marker         // as it is, or as it will be written
+	empty bool           // holds nothing but, perhaps, the marker
+}
+
+// openMirror opens dir as a mirror of the space, or says why it cannot be one.
+func openMirror(store *spacedb.Store, dir string) (*mirrorDir, error) {
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, stopped("the mirror %s does not exist; mount its disk, or make it with: mkdir %s", dir, dir)
+	case err != nil:
+		return nil, err
+	case !info.IsDir():
+		return nil, stopped("the mirror %s is not a directory", dir)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	m := &mirrorDir{root: root, path: dir}
+	if err := m.identify(store); err != nil {
+		root.Close()
+		return nil, err
+	}
+	return m, nil
+}
+
+func (m *mirrorDir) identify(store *spacedb.Store) error {
+	mirrors, err := store.Mirrors()
+	if err != nil {
+		return err
+	}
+	text, err := m.root.ReadFile(markerPath)
+	if errors.Is(err, fs.ErrNotExist) {
+		for _, known := range mirrors {
+			if known.Path == m.path && !known.LastSync.IsZero() {
+				return stopped("the mirror %s has lost its marker %s: is its disk mounted? If it is a new directory, give it another path", m.path, markerPath)
+			}
+		}
+		id, err := uuid.NewV7()
+		if err != nil {
+			return err
+		}
+		m.mark = marker{Mirror: id.String(), Space: store.ID(), Path: store.File()}
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read the mirror's marker: %w", err)
+	}
+	if err := json.Unmarshal(text, &m.mark); err != nil || m.mark.Mirror == "" {
+		return stopped("the mirror's marker %s cannot be read; if this directory is a new mirror, remove %s", filepath.Join(m.path, markerPath), stateDir)
+	}
+	if m.mark.Space != store.ID() {
+		return stopped("%s is the mirror of another space (%s)", m.path, m.mark.Path)
+	}
+	for _, known := range mirrors {
+		if known.UUID == m.mark.Mirror {
+			m.known = known
+		}
+	}
+	m.empty, err = m.isEmpty()
+	return err
+}
+
+func (m *mirrorDir) isEmpty() (bool, error) {
+	d, err := m.root.Open(".")
+	if err != nil {
+		return false, err
+	}
+	defer d.Close()
+	names, err := d.Readdirnames(2)
+	if err != nil && err != io.EOF {
+		return false, err
+	}
+	return len(names) == 0 || len(names) == 1 && names[0] == stateDir, nil
+}
+
+// checkNotEmptied: a mirror that was full and is empty now is no sync's
+// business.
+func (m *mirrorDir) checkNotEmptied(base int) error {
+	if m.empty && base > 0 {
+		return stopped("the mirror %s is empty, and held %d files and directories at the last sync; if they were meant to go, say --accept-deletes", m.path, base)
+	}
+	return nil
+}
+
+// enroll makes the mirror known on both sides.
+func (m *mirrorDir) enroll(store *spacedb.Store) error {
+	if err := m.root.Mkdir(stateDir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("the mirror cannot be written: %w", err)
+	}
+	m.mark.Path = store.File()
+	text, err := json.Marshal(m.mark)
+	if err != nil {
+		return err
+	}
+	if have, err := m.root.ReadFile(markerPath); err != nil || string(have) != string(text) {
+		if err := m.root.WriteFile(markerPath, text, 0o600); err != nil {
+			return fmt.Errorf("the mirror cannot be written: %w", err)
+		}
+	}
+	m.known, err = store.EnsureMirror(m.mark.Mirror, m.path)
+	return err
+}
+
+// SpaceOf returns the space that the mirror containing dir belongs to; ok is
+// false when dir is in none.
+func SpaceOf(dir string) (space, mirror string, ok bool) {
+	for {
+		text, err := os.ReadFile(filepath.Join(dir, markerPath))
+		var m marker
+		if err == nil && json.Unmarshal(text, &m) == nil && m.Path != "" {
+			return m.Path, dir, true
+		}
+		up := filepath.Dir(dir)
+		if up == dir {
+			return "", "", false
+		}
+		dir = up
+	}
+}
+
+// The mass deletion guard: both must be exceeded.
+const (
+	deletionShare = 0.25
+	deletionCount = 10
+)
+
+// checkDeletions stops a plan that would delete much of a side.
+func checkDeletions(deleted, had int, side string) error {
+	if deleted < deletionCount || float64(deleted) <= deletionShare*float64(had) {
+		return nil
+	}
+	return stopped("this would delete %d of the %d files in the %s; look at it with --dry-run, and if it is meant, say --accept-deletes", deleted, had, side)
+}

@@ -1,0 +1,344 @@
+package materialize
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"sort"
+	"strings"
+
+	"spacefs/spacedb"
+)
+
+// OnConflict is what an import does with a document that is there already with
+// other content.
+type OnConflict string
+
+const (
+	Overwrite OnConflict = "overwrite" // its content stays in history
+	SkipIt    OnConflict = "skip"
+	RenameIt  OnConflict = "rename" // the newcomer gets another name
+)
+
+// ParseOnConflict reads the word; "" is Overwrite.
+func ParseOnConflict(text string) (OnConflict, error) {
+	switch c := OnConflict(text); c {
+	case "":
+		return Overwrite, nil
+	case Overwrite, SkipIt, RenameIt:
+		return c, nil
+	}
+	return "", fmt.Errorf("no way is called %q; there are overwrite, skip, rename", text)
+}
+
+// ImportOptions of Import.
+type ImportOptions struct {
+	Into       string // a directory of the space; made if it is missing
+	OnConflict OnConflict
+	Reporter   Reporter
+}
+
+// ImportResult is what an import brought.
+type ImportResult struct {
+	Run       int64       `json:"run"`
+	Imported  int         `json:"imported"`
+	Unchanged int         `json:"unchanged"`
+	Skipped   int         `json:"skipped"`
+	Bytes     int64       `json:"bytes"`
+	Notices   []string    `json:"notices,omitempty"`
+	Failed    []PathError `json:"failed,omitempty"`
+}
+
+// Import brings everything below dir into the space. What cannot be read is in
+// the result, never taken for absent. Interrupted, it is simply run again: what
+// is there already is not stored twice.
+func Import(ctx context.Context, store *spacedb.Store, dir string, o ImportOptions) (ImportResult, error) {
+	if o.Reporter == nil {
+		o.Reporter = silent{}
+	}
+	if o.OnConflict == "" {
+		o.OnConflict = Overwrite
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return ImportResult{}, err
+	}
+	defer root.Close()
+	run, err := store.BeginRun("import", 0)
+	if err != nil {
+		return ImportResult{}, err
+	}
+	m := &importer{
+		ctx: ctx, root: root, options: o, store: store,
+		tree: store.Tree(spacedb.Actor{Origin: spacedb.OriginImport, Run: run.ID}),
+	}
+	m.result.Run = run.ID
+	o.Reporter.Phase("import", 0)
+	err = m.makeInto()
+	if err == nil {
+		err = m.directory("", o.Into)
+	}
+	outcome, detail := "ok", fmt.Sprintf("%d imported, %d unchanged, %d skipped, %d failed", m.result.Imported, m.result.Unchanged, m.result.Skipped, len(m.result.Failed))
+	switch {
+	case err != nil:
+		outcome, detail = "failed", err.Error()
+	case len(m.result.Failed) > 0:
+		outcome = "partial"
+	}
+	return m.result, errors.Join(err, store.FinishRun(run.ID, outcome, detail, m.records), store.Sync())
+}
+
+type importer struct {
+	ctx     context.Context
+	root    *os.Root
+	store   *spacedb.Store
+	tree    *spacedb.Tree
+	options ImportOptions
+	result  ImportResult
+	records []spacedb.ActionRecord
+}
+
+func (m *importer) makeInto() error {
+	var at string
+	for _, name := range strings.Split(m.options.Into, "/") {
+		if name == "" {
+			continue
+		}
+		at = join(at, name)
+		if _, err := m.tree.PlaceDir(at, spacedb.Guard{Absent: true}, 0o755, 0); err != nil && !errors.Is(err, spacedb.ErrChanged) {
+			return fmt.Errorf("%s: %w", at, err)
+		}
+	}
+	return nil
+}
+
+func (m *importer) fail(from string, err error) {
+	m.result.Failed = append(m.result.Failed, PathError{from, cause(err)})
+	m.records = append(m.records, spacedb.ActionRecord{Path: from, Op: "import", Side: "space", Error: cause(err)})
+}
+
+// directory imports what is in from to the space's directory to.
+func (m *importer) directory(from, to string) error {
+	d, err := m.root.Open(orDot(from))
+	if err != nil {
+		m.fail(from, err)
+		return nil
+	}
+	entries, err := d.ReadDir(-1)
+	d.Close()
+	if err != nil {
+		m.fail(from, err)
+	}
+	sort.Slice(entries, func(i, j int) bool { return entries[i].Name() < entries[j].Name() })
+	for _, e := range entries {
+		if err := m.ctx.Err(); err != nil {
+			return err
+		}
+		p := join(from, e.Name())
+		if p == stateDir {
+			continue
+		}
+		m.options.Reporter.Step()
+		info, err := e.Info()
+		if err == nil {
+			err = m.entry(p, join(to, e.Name()), info)
+		}
+		switch {
+		case err == nil:
+		case fatal(err):
+			return err
+		default:
+			m.fail(p, err)
+		}
+	}
+	return nil
+}
+
+// fatal: the space itself cannot take any more.
+func fatal(err error) bool {
+	return errors.Is(err, spacedb.ErrNoSpace) || errors.Is(err, spacedb.ErrReadOnly) || errors.Is(err, spacedb.ErrClosed) ||
+		errors.Is(err, spacedb.ErrDamaged) || errors.Is(err, context.Canceled)
+}
+
+func (m *importer) entry(from, to string, info fs.FileInfo) error {
+	have, err := m.tree.Resolve(to)
+	if err != nil && !errors.Is(err, spacedb.ErrNotFound) {
+		return err
+	}
+	there := err == nil
+	perm := spacedb.UnixMode(info.Mode()) & spacedb.PermMask
+	mtime := info.ModTime().UnixNano()
+	switch mode := info.Mode(); {
+	case mode.IsDir():
+		return m.dir(from, to, have, there, perm, mtime)
+	case mode&fs.ModeSymlink != 0:
+		return m.symlink(from, to, have, there, mtime)
+	case mode.IsRegular():
+		return m.file(from, to, have, there, perm)
+	}
+	m.result.Notices = append(m.result.Notices, from+": skipped, special file")
+	return nil
+}
+
+func (m *importer) dir(from, to string, have spacedb.Attr, there bool, perm uint32, mtime int64) error {
+	if there && !have.IsDir() {
+		return fmt.Errorf("the space has a %s there, not a directory", kindName(have))
+	}
+	if !there {
+		if _, err := m.tree.PlaceDir(to, spacedb.Guard{Absent: true}, perm, mtime); err != nil {
+			return err
+		}
+	}
+	if err := m.directory(from, to); err != nil {
+		return err
+	}
+	_, err := m.tree.ChangeAt(to, spacedb.Guard{}, spacedb.AttrChange{Mode: &perm, Mtime: &mtime})
+	return err
+}
+
+func kindName(a spacedb.Attr) string {
+	switch {
+	case a.IsDir():
+		return "directory"
+	case a.IsSymlink():
+		return "symlink"
+	case a.IsRegular():
+		return "document"
+	}
+	return "special file"
+}
+
+func (m *importer) symlink(from, to string, have spacedb.Attr, there bool, mtime int64) error {
+	target, err := m.root.Readlink(from)
+	if err != nil {
+		return err
+	}
+	if there && have.IsSymlink() {
+		if now, err := m.tree.Readlink(have.ID); err == nil && now == target {
+			m.result.Unchanged++
+			return nil
+		}
+	}
+	to, guard, skipped, err := m.place(to, have, there)
+	if err != nil || skipped {
+		return err
+	}
+	_, err = m.tree.PlaceSymlink(to, guard, target, mtime)
+	m.count(err, 0)
+	return err
+}
+
+func (m *importer) count(err error, size int64) {
+	if err == nil {
+		m.result.Imported++
+		m.result.Bytes += size
+	}
+}
+
+func (m *importer) file(from, to string, have spacedb.Attr, there bool, perm uint32) error {
+	f, err := openFile(m.root, from)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if there && have.IsRegular() {
+		same, err := m.same(f, have)
+		if err != nil {
+			return err
+		}
+		if same {
+			m.result.Unchanged++
+			return nil
+		}
+		if _, err := f.Seek(0, io.SeekStart); err != nil {
+			return err
+		}
+	}
+	to, guard, skipped, err := m.place(to, have, there)
+	if err != nil || skipped {
+		return err
+	}
+	staged := m.tree.Stage()
+	defer staged.Discard()
+	before, _, after, err := hashFile(f, staged)
+	if err != nil {
+		return err
+	}
+	if before != after {
+		return errMoved
+	}
+	_, err = m.tree.Place(to, guard, staged, perm, after.mtime)
+	m.count(err, staged.Size())
+	return err
+}
+
+// same says whether a document has a file's content.
+func (m *importer) same(f *os.File, have spacedb.Attr) (bool, error) {
+	info, err := f.Stat()
+	if err != nil || info.Size() != have.Size {
+		return false, err
+	}
+	a, b := make([]byte, 1<<20), make([]byte, 1<<20)
+	for off := int64(0); ; {
+		n, err := io.ReadFull(f, a)
+		if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+			return false, err
+		}
+		k, rerr := m.tree.ReadAt(have.ID, b[:n], off)
+		if rerr != nil {
+			return false, rerr
+		}
+		if k != n || string(a[:n]) != string(b[:k]) {
+			return false, nil
+		}
+		if n < len(a) {
+			return true, nil
+		}
+		off += int64(n)
+	}
+}
+
+// place decides where something goes that may be there already.
+func (m *importer) place(to string, have spacedb.Attr, there bool) (path string, guard spacedb.Guard, skipped bool, err error) {
+	if !there {
+		return to, spacedb.Guard{Absent: true}, false, nil
+	}
+	switch m.options.OnConflict {
+	case SkipIt:
+		m.result.Skipped++
+		return "", spacedb.Guard{}, true, nil
+	case RenameIt:
+		free, err := m.freeName(to)
+		return free, spacedb.Guard{Absent: true}, false, err
+	}
+	if have.IsDir() {
+		return "", spacedb.Guard{}, false, errors.New("the space has a directory there")
+	}
+	return to, spacedb.GuardOf(have), false, nil
+}
+
+// freeName is the path with " (imported)", " (imported 2)", … before the
+// extension.
+func (m *importer) freeName(to string) (string, error) {
+	dir, name := splitPath(to)
+	stem, ext := name, ""
+	if i := strings.LastIndexByte(name, '.'); i > 0 {
+		stem, ext = name[:i], name[i:]
+	}
+	for n := 1; ; n++ {
+		mark := " (imported)"
+		if n > 1 {
+			mark = fmt.Sprintf(" (imported %d)", n)
+		}
+		p := join(dir, stem+mark+ext)
+		if _, err := m.tree.Resolve(p); errors.Is(err, spacedb.ErrNotFound) {
+			return p, nil
+		} else if err != nil {
+			return "", err
+		}
+	}
+}
+

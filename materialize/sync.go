@@ -1,0 +1,309 @@
+package materialize
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"spacefs/conflict"
+	"spacefs/spacedb"
+)
+
+// SyncOptions of Sync; the zero value is a two-way sync.
+type SyncOptions struct {
+	conflict.Rules
+	DryRun        bool // plan, and change nothing anywhere
+	AcceptDeletes bool // the deletion guards are answered
+	Reporter      Reporter
+	Now           func() time.Time
+	wrap          func(disk) disk // tests put faults between
+}
+
+// SyncResult is what a sync did, or with DryRun would do.
+type SyncResult struct {
+	Mirror     string
+	Run        int64 // 0: nothing was done, or a dry run
+	Plan       conflict.Plan
+	Done       int
+	Failed     []PathError
+	Unresolved []conflict.Conflict
+	Notices    []string
+	Scanned    int // entries of the mirror
+	Duration   time.Duration
+}
+
+// rounds is how often a sync looks again when things changed under its hands.
+const rounds = 3
+
+// Sync brings the space and the directory dir into agreement. A *GuardError
+// means that nothing was done. Paths that failed are in the result, not in the
+// error; they keep their base, and the next sync tries them again.
+func Sync(ctx context.Context, store *spacedb.Store, dir string, o SyncOptions) (SyncResult, error) {
+	if o.Reporter == nil {
+		o.Reporter = silent{}
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	start := o.Now()
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return SyncResult{}, err
+	}
+	if real, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = real
+	}
+	result := SyncResult{Mirror: dir}
+	m, err := openMirror(store, dir)
+	if err != nil {
+		return result, err
+	}
+	defer m.root.Close()
+	if !o.DryRun {
+		if err := m.enroll(store); err != nil {
+			return result, err
+		}
+	}
+	s := &syncer{store: store, mirror: m, options: o, result: &result}
+	for round := range rounds {
+		again, err := s.round(ctx)
+		if err != nil || !again || round == rounds-1 {
+			result.Duration = o.Now().Sub(start)
+			return result, errors.Join(err, s.finish(err))
+		}
+	}
+	return result, nil
+}
+
+// syncer is one run.
+type syncer struct {
+	store   *spacedb.Store
+	mirror  *mirrorDir
+	options SyncOptions
+	result  *SyncResult
+	run     spacedb.Run
+	records []spacedb.ActionRecord
+}
+
+// round is one look at both sides and what follows from it; again says that
+// something changed meanwhile.
+func (s *syncer) round(ctx context.Context) (again bool, err error) {
+	if !s.options.DryRun {
+		if err := s.store.Seal(ctx); err != nil {
+			return false, err
+		}
+	}
+	base := map[string]spacedb.BaseEntry{}
+	if s.mirror.known.ID != 0 {
+		err := s.store.Base(s.mirror.known.ID, func(b spacedb.BaseEntry) error { base[b.Path] = b; return nil })
+		if err != nil {
+			return false, err
+		}
+	}
+	if !s.options.AcceptDeletes {
+		if err := s.mirror.checkNotEmptied(len(base)); err != nil {
+			return false, err
+		}
+	}
+	snapshot, err := s.store.Snapshot(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer snapshot.Close()
+	space, err := scanSpace(ctx, snapshot, s.mirror.known.Seq, base)
+	if err != nil {
+		return false, fmt.Errorf("scan the space: %w", err)
+	}
+	s.options.Reporter.Phase("scan", 0)
+	mirror, err := scanMirror(ctx, s.mirror, base, s.store.Junk, s.options.Now, s.options.Reporter.Step)
+	if err != nil {
+		return false, err
+	}
+	s.result.Scanned = mirror.scanned
+	s.result.Notices = append(space.notices, mirror.notices...)
+	b, sp, mi := trees(base, space.changed, mirror.changed)
+	plan := conflict.Reconcile(b, sp, mi, s.options.Rules)
+	plan, held := withhold(plan, mirror.failed, space.unsettled)
+	s.result.Plan, s.result.Failed = plan, mirror.failed
+	if !s.options.AcceptDeletes {
+		if err := s.guardDeletions(plan, base); err != nil {
+			return false, err
+		}
+	}
+	if s.options.DryRun {
+		return false, nil
+	}
+	x := &executor{
+		ctx: ctx, mirror: s.mirror, disk: rootDisk{s.mirror.root}, snapshot: snapshot,
+		base: base, space: space.changed, seen: mirror.changed, report: s.options.Reporter, now: s.options.Now,
+		dirs: map[string]struct{}{}, placed: map[string]spacedb.Attr{},
+	}
+	if s.options.wrap != nil {
+		x.disk = s.options.wrap(x.disk)
+	}
+	if len(plan.Actions) > 0 || len(plan.Conflicts) > 0 {
+		if err := s.begin(); err != nil {
+			return false, err
+		}
+	}
+	x.run = s.run.ID
+	x.tree = s.store.Tree(spacedb.Actor{Origin: spacedb.OriginSync, Run: s.run.ID})
+	err = x.execute(plan)
+	s.records = append(s.records, x.records...)
+	s.result.Done += len(x.records) - len(x.failed)
+	s.result.Failed = append(s.result.Failed, x.failed...)
+	if err != nil {
+		return false, err
+	}
+	if err := s.refresh(base, mirror.touched, plan); err != nil {
+		return false, err
+	}
+	if err := s.noteConflicts(plan); err != nil {
+		return false, err
+	}
+	complete := len(s.result.Failed) == 0 && len(plan.Left) == 0 && len(space.unsettled) == 0 && !held
+	if complete {
+		err = s.store.FinishSync(s.mirror.known.ID, snapshot.Seq())
+	}
+	return len(x.failed) > 0 && onlyChanged(x.failed), err
+}
+
+// onlyChanged: when every failure is that something moved, it is worth looking
+// again.
+func onlyChanged(failed []PathError) bool {
+	for _, f := range failed {
+		if f.Cause != errChanged.Error() {
+			return false
+		}
+	}
+	return true
+}
+
+// withhold takes out of a plan what concerns paths that could not be looked at,
+// or that somebody is just writing.
+func withhold(plan conflict.Plan, failed []PathError, unsettled []string) (conflict.Plan, bool) {
+	hold := append([]PathError(nil), failed...)
+	for _, p := range unsettled {
+		hold = append(hold, PathError{Path: p})
+	}
+	if len(hold) == 0 {
+		return plan, false
+	}
+	held := false
+	keep := plan.Actions[:0:0]
+	for _, a := range plan.Actions {
+		if under(hold, a.Path) || above(hold, a.Path) && a.Op == conflict.Remove {
+			held = true
+			continue
+		}
+		keep = append(keep, a)
+	}
+	plan.Actions = keep
+	return plan, held
+}
+
+// above: a directory that holds a withheld path must not go.
+func above(hold []PathError, dir string) bool {
+	for _, h := range hold {
+		if len(h.Path) > len(dir) && h.Path[:len(dir)] == dir && h.Path[len(dir)] == '/' {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *syncer) guardDeletions(plan conflict.Plan, base map[string]spacedb.BaseEntry) error {
+	files := 0
+	for _, b := range base {
+		if b.Mode&spacedb.TypeMask != spacedb.TypeDir {
+			files++
+		}
+	}
+	inSpace, inMirror := plan.Deletions()
+	if err := checkDeletions(inSpace, files, "space"); err != nil {
+		return err
+	}
+	return checkDeletions(inMirror, files, "mirror")
+}
+
+func (s *syncer) begin() error {
+	if s.run.ID != 0 {
+		return nil
+	}
+	run, err := s.store.BeginRun("sync", s.mirror.known.ID)
+	s.run, s.result.Run = run, run.ID
+	return err
+}
+
+// refresh remembers how files look that only were touched, so that they need
+// not be read next time.
+func (s *syncer) refresh(base map[string]spacedb.BaseEntry, touched map[string]observation, plan conflict.Plan) error {
+	planned := map[string]bool{}
+	for _, a := range plan.Actions {
+		planned[a.Path] = true
+	}
+	var set []spacedb.BaseEntry
+	for p, o := range touched {
+		if planned[p] {
+			continue
+		}
+		b := base[p]
+		b.MirrorMode, b.MirrorSize, b.MirrorMtime, b.MirrorCtime, b.MirrorInode = o.stat.mode, o.stat.size, o.stat.mtime, o.stat.ctime, o.stat.inode
+		set = append(set, b)
+	}
+	return s.store.AdvanceBase(s.mirror.known.ID, set, nil)
+}
+
+func (s *syncer) noteConflicts(plan conflict.Plan) error {
+	s.result.Unresolved = nil
+	var found []spacedb.ConflictRecord
+	for _, c := range plan.Conflicts {
+		winner := c.Winner.String()
+		if c.Winner == conflict.NoWinner {
+			s.result.Unresolved = append(s.result.Unresolved, c)
+		} else if under(s.result.Failed, c.Path) {
+			continue
+		}
+		found = append(found, spacedb.ConflictRecord{
+			Path: c.Path, Kind: string(c.Kind), Base: Describe(c.Base), Space: Describe(c.Space), Dir: Describe(c.Mirror),
+			Strategy: c.Strategy.String(), Winner: winner,
+		})
+	}
+	return s.store.SetConflicts(s.mirror.known.ID, s.run.ID, found)
+}
+
+// Describe is an entry in one word: a hash, or what else it is.
+func Describe(e conflict.Entry) string {
+	switch e.Kind {
+	case conflict.File:
+		return hex.EncodeToString(e.Hash[:])
+	case conflict.Symlink:
+		return "symlink " + e.Target
+	case conflict.Directory:
+		return "directory"
+	}
+	return ""
+}
+
+// finish closes the run's record and makes everything durable.
+func (s *syncer) finish(err error) error {
+	if s.options.DryRun {
+		return nil
+	}
+	if s.run.ID != 0 {
+		outcome, detail := "ok", fmt.Sprintf("%d done, %d failed, %d unresolved", s.result.Done, len(s.result.Failed), len(s.result.Unresolved))
+		switch {
+		case err != nil:
+			outcome, detail = "failed", err.Error()
+		case len(s.result.Failed) > 0:
+			outcome = "partial"
+		}
+		if err := s.store.FinishRun(s.run.ID, outcome, detail, s.records); err != nil {
+			return err
+		}
+	}
+	return s.store.Sync()
+}
