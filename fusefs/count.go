@@ -1,72 +1,56 @@
 package fusefs
 
 import (
+	"fmt"
 	"sync/atomic"
 	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 )
 
-// RequestCount is how often a type of request came, and how long answering all
-// of them took inside the daemon.
+// RequestCount is how often the kernel asked something, and how long answering
+// took inside the daemon.
 type RequestCount struct {
 	Count int64 `json:"count"`
 	Nanos int64 `json:"nanos"`
 }
 
-type requestType int
-
-const (
-	reqLookup requestType = iota
-	reqForget
-	reqGetattr
-	reqSetattr
-	reqReadlink
-	reqSymlink
-	reqMknod
-	reqMkdir
-	reqUnlink
-	reqRmdir
-	reqRename
-	reqLink
-	reqOpen
-	reqRead
-	reqWrite
-	reqFlush
-	reqCreate
-	reqFsync
-	reqXattr
-	reqOpendir
-	reqReaddir
-	reqReaddirplus
-	reqStatfs
-	reqFallocate
-	reqOther
-	requestTypes
-)
-
-var requestNames = [requestTypes]string{
-	"LOOKUP", "FORGET", "GETATTR", "SETATTR", "READLINK", "SYMLINK", "MKNOD", "MKDIR", "UNLINK", "RMDIR", "RENAME", "LINK",
-	"OPEN", "READ", "WRITE", "FLUSH", "CREATE", "FSYNC", "XATTR", "OPENDIR", "READDIR", "READDIRPLUS", "STATFS", "FALLOCATE", "OTHER",
+// opcodes are the requests' names by number, as in <linux/fuse.h>.
+var opcodes = [64]string{
+	1: "LOOKUP", 2: "FORGET", 3: "GETATTR", 4: "SETATTR", 5: "READLINK", 6: "SYMLINK", 8: "MKNOD", 9: "MKDIR",
+	10: "UNLINK", 11: "RMDIR", 12: "RENAME", 13: "LINK", 14: "OPEN", 15: "READ", 16: "WRITE", 17: "STATFS",
+	18: "RELEASE", 20: "FSYNC", 21: "SETXATTR", 22: "GETXATTR", 23: "LISTXATTR", 24: "REMOVEXATTR", 25: "FLUSH",
+	27: "OPENDIR", 28: "READDIR", 29: "RELEASEDIR", 30: "FSYNCDIR", 34: "ACCESS", 35: "CREATE", 39: "IOCTL",
+	43: "FALLOCATE", 44: "READDIRPLUS", 45: "RENAME2", 46: "LSEEK", 47: "COPY_FILE_RANGE", 51: "TMPFILE", 52: "STATX",
 }
+
+const opForget = 2
 
 // counter stands before the file system and counts what passes: the number of
-// requests is what a mount costs its users.
+// requests is what a mount costs those who work in it.
 type counter struct {
 	fuse.RawFileSystem
-	count, nanos [requestTypes]atomic.Int64
+	requests [len(opcodes)]struct{ count, nanos atomic.Int64 }
 }
 
-func (c *counter) took(t requestType, start time.Time) {
-	c.count[t].Add(1)
-	c.nanos[t].Add(int64(time.Since(start)))
+// since is deferred with the time a request came.
+func (c *counter) since(opcode uint32, came time.Time) {
+	r := &c.requests[opcode%uint32(len(opcodes))]
+	r.count.Add(1)
+	r.nanos.Add(int64(time.Since(came)))
 }
 
+// counts is what came so far, by the requests' names. FORGET counts nodes, not
+// requests: the kernel sends them in batches and waits for none.
 func (c *counter) counts() map[string]RequestCount {
 	all := map[string]RequestCount{}
-	for t := range requestTypes {
-		if n := c.count[t].Load(); n > 0 {
-			all[requestNames[t]] = RequestCount{n, c.nanos[t].Load()}
+	for op := range c.requests {
+		name := opcodes[op]
+		if name == "" {
+			name = fmt.Sprintf("OPCODE-%d", op)
+		}
+		if n := c.requests[op].count.Load(); n > 0 {
+			all[name] = RequestCount{Count: n, Nanos: c.requests[op].nanos.Load()}
 		}
 	}
 	return all
@@ -75,126 +59,171 @@ func (c *counter) counts() map[string]RequestCount {
 type cancel = <-chan struct{}
 
 func (c *counter) Lookup(x cancel, h *fuse.InHeader, name string, out *fuse.EntryOut) fuse.Status {
-	defer c.took(reqLookup, time.Now())
+	defer c.since(h.Opcode, time.Now())
 	return c.RawFileSystem.Lookup(x, h, name, out)
 }
 
 func (c *counter) Forget(node, n uint64) {
-	defer c.took(reqForget, time.Now())
+	defer c.since(opForget, time.Now())
 	c.RawFileSystem.Forget(node, n)
 }
 
 func (c *counter) GetAttr(x cancel, in *fuse.GetAttrIn, out *fuse.AttrOut) fuse.Status {
-	defer c.took(reqGetattr, time.Now())
+	defer c.since(in.Opcode, time.Now())
 	return c.RawFileSystem.GetAttr(x, in, out)
 }
 
 func (c *counter) SetAttr(x cancel, in *fuse.SetAttrIn, out *fuse.AttrOut) fuse.Status {
-	defer c.took(reqSetattr, time.Now())
+	defer c.since(in.Opcode, time.Now())
 	return c.RawFileSystem.SetAttr(x, in, out)
 }
 
 func (c *counter) Readlink(x cancel, h *fuse.InHeader) ([]byte, fuse.Status) {
-	defer c.took(reqReadlink, time.Now())
+	defer c.since(h.Opcode, time.Now())
 	return c.RawFileSystem.Readlink(x, h)
 }
 
 func (c *counter) Symlink(x cancel, h *fuse.InHeader, target, name string, out *fuse.EntryOut) fuse.Status {
-	defer c.took(reqSymlink, time.Now())
+	defer c.since(h.Opcode, time.Now())
 	return c.RawFileSystem.Symlink(x, h, target, name, out)
 }
 
 func (c *counter) Mknod(x cancel, in *fuse.MknodIn, name string, out *fuse.EntryOut) fuse.Status {
-	defer c.took(reqMknod, time.Now())
+	defer c.since(in.Opcode, time.Now())
 	return c.RawFileSystem.Mknod(x, in, name, out)
 }
 
 func (c *counter) Mkdir(x cancel, in *fuse.MkdirIn, name string, out *fuse.EntryOut) fuse.Status {
-	defer c.took(reqMkdir, time.Now())
+	defer c.since(in.Opcode, time.Now())
 	return c.RawFileSystem.Mkdir(x, in, name, out)
 }
 
 func (c *counter) Unlink(x cancel, h *fuse.InHeader, name string) fuse.Status {
-	defer c.took(reqUnlink, time.Now())
+	defer c.since(h.Opcode, time.Now())
 	return c.RawFileSystem.Unlink(x, h, name)
 }
 
 func (c *counter) Rmdir(x cancel, h *fuse.InHeader, name string) fuse.Status {
-	defer c.took(reqRmdir, time.Now())
+	defer c.since(h.Opcode, time.Now())
 	return c.RawFileSystem.Rmdir(x, h, name)
 }
 
 func (c *counter) Rename(x cancel, in *fuse.RenameIn, oldName, newName string) fuse.Status {
-	defer c.took(reqRename, time.Now())
+	defer c.since(in.Opcode, time.Now())
 	return c.RawFileSystem.Rename(x, in, oldName, newName)
 }
 
 func (c *counter) Link(x cancel, in *fuse.LinkIn, name string, out *fuse.EntryOut) fuse.Status {
-	defer c.took(reqLink, time.Now())
+	defer c.since(in.Opcode, time.Now())
 	return c.RawFileSystem.Link(x, in, name, out)
 }
 
 func (c *counter) Open(x cancel, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
-	defer c.took(reqOpen, time.Now())
+	defer c.since(in.Opcode, time.Now())
 	return c.RawFileSystem.Open(x, in, out)
 }
 
 func (c *counter) Read(x cancel, in *fuse.ReadIn, buf []byte) (fuse.ReadResult, fuse.Status) {
-	defer c.took(reqRead, time.Now())
+	defer c.since(in.Opcode, time.Now())
 	return c.RawFileSystem.Read(x, in, buf)
 }
 
 func (c *counter) Write(x cancel, in *fuse.WriteIn, data []byte) (uint32, fuse.Status) {
-	defer c.took(reqWrite, time.Now())
+	defer c.since(in.Opcode, time.Now())
 	return c.RawFileSystem.Write(x, in, data)
 }
 
 func (c *counter) Flush(x cancel, in *fuse.FlushIn) fuse.Status {
-	defer c.took(reqFlush, time.Now())
+	defer c.since(in.Opcode, time.Now())
 	return c.RawFileSystem.Flush(x, in)
 }
 
 func (c *counter) Create(x cancel, in *fuse.CreateIn, name string, out *fuse.CreateOut) fuse.Status {
-	defer c.took(reqCreate, time.Now())
+	defer c.since(in.Opcode, time.Now())
 	return c.RawFileSystem.Create(x, in, name, out)
 }
 
+func (c *counter) Tmpfile(x cancel, in *fuse.CreateIn, out *fuse.CreateOut) fuse.Status {
+	defer c.since(in.Opcode, time.Now())
+	return c.RawFileSystem.Tmpfile(x, in, out)
+}
+
 func (c *counter) Fsync(x cancel, in *fuse.FsyncIn) fuse.Status {
-	defer c.took(reqFsync, time.Now())
+	defer c.since(in.Opcode, time.Now())
 	return c.RawFileSystem.Fsync(x, in)
 }
 
 func (c *counter) FsyncDir(x cancel, in *fuse.FsyncIn) fuse.Status {
-	defer c.took(reqFsync, time.Now())
+	defer c.since(in.Opcode, time.Now())
 	return c.RawFileSystem.FsyncDir(x, in)
 }
 
 func (c *counter) GetXAttr(x cancel, h *fuse.InHeader, name string, dest []byte) (uint32, fuse.Status) {
-	defer c.took(reqXattr, time.Now())
+	defer c.since(h.Opcode, time.Now())
 	return c.RawFileSystem.GetXAttr(x, h, name, dest)
 }
 
+func (c *counter) ListXAttr(x cancel, h *fuse.InHeader, dest []byte) (uint32, fuse.Status) {
+	defer c.since(h.Opcode, time.Now())
+	return c.RawFileSystem.ListXAttr(x, h, dest)
+}
+
+func (c *counter) SetXAttr(x cancel, in *fuse.SetXAttrIn, name string, value []byte) fuse.Status {
+	defer c.since(in.Opcode, time.Now())
+	return c.RawFileSystem.SetXAttr(x, in, name, value)
+}
+
+func (c *counter) RemoveXAttr(x cancel, h *fuse.InHeader, name string) fuse.Status {
+	defer c.since(h.Opcode, time.Now())
+	return c.RawFileSystem.RemoveXAttr(x, h, name)
+}
+
 func (c *counter) OpenDir(x cancel, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
-	defer c.took(reqOpendir, time.Now())
+	defer c.since(in.Opcode, time.Now())
 	return c.RawFileSystem.OpenDir(x, in, out)
 }
 
 func (c *counter) ReadDir(x cancel, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
-	defer c.took(reqReaddir, time.Now())
+	defer c.since(in.Opcode, time.Now())
 	return c.RawFileSystem.ReadDir(x, in, out)
 }
 
 func (c *counter) ReadDirPlus(x cancel, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
-	defer c.took(reqReaddirplus, time.Now())
+	defer c.since(in.Opcode, time.Now())
 	return c.RawFileSystem.ReadDirPlus(x, in, out)
 }
 
-func (c *counter) StatFs(x cancel, in *fuse.InHeader, out *fuse.StatfsOut) fuse.Status {
-	defer c.took(reqStatfs, time.Now())
-	return c.RawFileSystem.StatFs(x, in, out)
+func (c *counter) StatFs(x cancel, h *fuse.InHeader, out *fuse.StatfsOut) fuse.Status {
+	defer c.since(h.Opcode, time.Now())
+	return c.RawFileSystem.StatFs(x, h, out)
+}
+
+func (c *counter) Statx(x cancel, in *fuse.StatxIn, out *fuse.StatxOut) fuse.Status {
+	defer c.since(in.Opcode, time.Now())
+	return c.RawFileSystem.Statx(x, in, out)
 }
 
 func (c *counter) Fallocate(x cancel, in *fuse.FallocateIn) fuse.Status {
-	defer c.took(reqFallocate, time.Now())
+	defer c.since(in.Opcode, time.Now())
 	return c.RawFileSystem.Fallocate(x, in)
+}
+
+func (c *counter) Lseek(x cancel, in *fuse.LseekIn, out *fuse.LseekOut) fuse.Status {
+	defer c.since(in.Opcode, time.Now())
+	return c.RawFileSystem.Lseek(x, in, out)
+}
+
+func (c *counter) CopyFileRange(x cancel, in *fuse.CopyFileRangeIn) (uint32, fuse.Status) {
+	defer c.since(in.Opcode, time.Now())
+	return c.RawFileSystem.CopyFileRange(x, in)
+}
+
+func (c *counter) Ioctl(x cancel, in *fuse.IoctlIn, data []byte, out *fuse.IoctlOut, reply []byte) fuse.Status {
+	defer c.since(in.Opcode, time.Now())
+	return c.RawFileSystem.Ioctl(x, in, data, out, reply)
+}
+
+func (c *counter) Access(x cancel, in *fuse.AccessIn) fuse.Status {
+	defer c.since(in.Opcode, time.Now())
+	return c.RawFileSystem.Access(x, in)
 }

@@ -15,54 +15,47 @@ const (
 )
 
 func (f *fileSystem) ReadDir(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
-	return f.list(in, out, func(e fuse.DirEntry, _ spacedb.Attr) bool { return out.AddDirEntry(e) })
+	return f.list(f.plain, in, func(e fuse.DirEntry, _ *spacedb.Attr) bool { return out.AddDirEntry(e) })
 }
 
-// ReadDirPlus is a listing that is a lookup of every entry too, and so counts
-// as a reference to each.
+// ReadDirPlus is a listing that looks every entry up too, and so counts as a
+// reference to each but "." and "..".
 func (f *fileSystem) ReadDirPlus(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
-	return f.list(in, out, func(e fuse.DirEntry, a spacedb.Attr) bool {
+	return f.list(f.tree, in, func(e fuse.DirEntry, a *spacedb.Attr) bool {
 		slot := out.AddDirLookupEntry(e)
-		if slot == nil {
-			return false
+		if slot != nil && a != nil {
+			setEntry(slot, *a)
 		}
-		if a.ID != 0 {
-			setEntry(slot, a)
-		}
-		return true
+		return slot != nil
 	})
 }
 
-// list adds entries until add has no room; an entry without attributes is "."
-// or "..".
-func (f *fileSystem) list(in *fuse.ReadIn, out *fuse.DirEntryList, add func(fuse.DirEntry, spacedb.Attr) bool) fuse.Status {
+// list adds entries until add has no room. "." and ".." come without attributes.
+func (f *fileSystem) list(tree *spacedb.Tree, in *fuse.ReadIn, add func(fuse.DirEntry, *spacedb.Attr) bool) fuse.Status {
 	dir := spacedb.NodeID(in.NodeId)
-	if in.Offset < afterDot {
-		if !add(fuse.DirEntry{Name: ".", Mode: spacedb.TypeDir, Ino: in.NodeId, Off: afterDot}, spacedb.Attr{}) {
-			return fuse.OK
-		}
+	if in.Offset < afterDot && !add(fuse.DirEntry{Name: ".", Mode: spacedb.TypeDir, Ino: in.NodeId, Off: afterDot}, nil) {
+		return fuse.OK
 	}
 	if in.Offset < afterDotDot {
-		parent, err := f.tree.Parent(dir)
+		parent, err := tree.Parent(dir)
 		if err != nil && err != spacedb.ErrNotFound { // a removed directory has none
 			return status(err)
 		}
-		if !add(fuse.DirEntry{Name: "..", Mode: spacedb.TypeDir, Ino: uint64(parent), Off: afterDotDot}, spacedb.Attr{}) {
+		if !add(fuse.DirEntry{Name: "..", Mode: spacedb.TypeDir, Ino: uint64(parent), Off: afterDotDot}, nil) {
 			return fuse.OK
 		}
 	}
-	cookie := uint64(0)
-	if in.Offset > afterDotDot {
-		cookie = in.Offset - afterDotDot
+	cookie := max(in.Offset, afterDotDot) - afterDotDot
+	var hidden spacedb.NodeID
+	err := tree.ReadDir(dir, cookie, func(e spacedb.Dirent) bool {
+		if isReserved(in.NodeId, e.Name) {
+			hidden = e.Attr.ID
+			return true
+		}
+		return add(fuse.DirEntry{Name: e.Name, Mode: e.Attr.Mode, Ino: uint64(e.Attr.ID), Off: e.Cookie + afterDotDot}, &e.Attr)
+	})
+	if hidden != 0 && tree == f.tree {
+		tree.Forget(hidden, 1) // passed over, it was counted like the others
 	}
-	tree := f.tree
-	if in.Opcode == opReadDir {
-		tree = tree.Store().Tree(spacedb.Actor{Origin: spacedb.OriginMount}) // a plain listing retains nothing
-	}
-	return status(tree.ReadDir(dir, cookie, func(e spacedb.Dirent) bool {
-		return add(fuse.DirEntry{Name: e.Name, Mode: e.Attr.Mode, Ino: uint64(e.Attr.ID), Off: e.Cookie + afterDotDot}, e.Attr)
-	}))
+	return status(err)
 }
-
-// opReadDir is FUSE_READDIR; READDIRPLUS is 44.
-const opReadDir = 28

@@ -4,8 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
-	"os"
-	"os/exec"
+	"log/slog"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -18,114 +17,138 @@ import (
 
 // Options of Mount.
 type Options struct {
-	AllowOther bool
-	ReadOnly   bool
-	Debug      bool
+	AllowOther bool   // let other users in; modes and owners decide how far
+	ReadOnly   bool   // refuse changes through the mount
+	Debug      bool   // log every request
 	FsName     string // what the mount table calls the source: the space's path
 }
 
 // Server is a mounted space.
 type Server struct {
-	dir      string // absolute
+	dir      string // absolute, without symlinks
+	device   uint64 // st_dev of everything in the mount
 	store    *spacedb.Store
 	fuse     *fuse.Server
 	counter  *counter
 	notifier *notifier
-	poked    *sync.Map // see fileSystem
+	ended    chan struct{}
+
+	// visiting is held shared by those of us who work inside the mount, so that
+	// Unmount does not find it in use by us. It comes before every other lock.
+	visiting sync.RWMutex
 }
 
 // ErrBusy: some program has a file open in the mount, or works in it.
 var ErrBusy = errors.New("in use")
 
-// Mount mounts the store's tree at dir and returns once it answers.
+// Mount mounts the store's tree at dir and returns once it answers. As root it
+// asks the kernel, otherwise fusermount3. The process's umask must be 0: the
+// kernel has applied the caller's.
 func Mount(store *spacedb.Store, dir string, o Options) (*Server, error) {
+	s, err := mount(store, dir, o)
+	if err != nil {
+		return nil, fmt.Errorf("mount at %s: %s", dir, strings.TrimSpace(err.Error()))
+	}
+	return s, nil
+}
+
+func mount(store *spacedb.Store, dir string, o Options) (*Server, error) {
 	dir, err := filepath.Abs(dir)
+	if err == nil {
+		dir, err = filepath.EvalSymlinks(dir)
+	}
 	if err != nil {
 		return nil, err
 	}
 	files := newFileSystem(store)
-	s := &Server{dir: dir, store: store, counter: &counter{RawFileSystem: files}, poked: files.poked}
+	s := &Server{
+		dir:     dir,
+		store:   store,
+		counter: &counter{RawFileSystem: files},
+		ended:   make(chan struct{}),
+	}
+	echo := newEcho(s.counter, files)
+	if s.fuse, err = fuse.NewServer(echo, dir, mountOptions(o)); err != nil {
+		return nil, err
+	}
+	keepFromChildren()
+	s.notifier = newNotifier(s, echo, store.Watch())
+	go s.serve()
+	if err = s.fuse.WaitMount(); err == nil {
+		s.device, err = deviceOf(dir)
+	}
+	if err != nil {
+		return nil, errors.Join(err, detach(dir))
+	}
+	s.notifier.start()
+	return s, nil
+}
+
+func mountOptions(o Options) *fuse.MountOptions {
+	level := slog.LevelWarn
+	if o.Debug {
+		level = slog.LevelInfo
+	}
 	options := &fuse.MountOptions{
-		Name:                     "spacefs",
-		FsName:                   o.FsName,
-		AllowOther:               o.AllowOther,
-		Debug:                    o.Debug,
+		Name:       "spacefs",
+		FsName:     o.FsName,
+		AllowOther: o.AllowOther,
+		Debug:      o.Debug,
+		Logger:     log.New(slog.NewLogLogger(slog.Default().Handler(), level).Writer(), "", 0),
+		// The kernel checks modes and owners, with or without AllowOther.
+		Options:                  []string{"default_permissions"},
 		MaxWrite:                 1 << 20,
 		MaxBackground:            64,
 		EnableSymlinkCaching:     true,
 		ExplicitDataCacheControl: true,
-		// The kernel checks modes and owners, with or without allow_other.
-		Options: []string{"default_permissions"},
-		Logger:  log.New(os.Stderr, "fuse: ", 0),
+		// Not used, and it would forbid an overlay on top of the mount.
+		DisabledCapabilities: fuse.CAP_PASSTHROUGH,
 	}
 	if o.ReadOnly {
 		options.Options = append(options.Options, "ro")
 	}
-	platformOptions(options)
-	if s.fuse, err = fuse.NewServer(s.counter, dir, options); err != nil {
-		return nil, fmt.Errorf("mount at %s: %w", dir, err)
-	}
-	go s.fuse.Serve()
-	if err := s.fuse.WaitMount(); err != nil {
-		return nil, fmt.Errorf("mount at %s: %w", dir, err)
-	}
-	s.notifier = startNotifier(s)
-	return s, nil
+	platformOptions(options, o)
+	return options
 }
 
-// Dir is the mount point.
+// serve answers requests until the mount has gone, and then ends what hangs on
+// it.
+func (s *Server) serve() {
+	s.fuse.Serve()
+	s.notifier.stop()
+	close(s.ended)
+}
+
+// Dir is the mount point, absolute and without symlinks.
 func (s *Server) Dir() string { return s.dir }
 
-// Wait returns when the space is unmounted, by whomever, and every request is
-// answered.
-func (s *Server) Wait() {
-	s.fuse.Wait()
-	s.notifier.stop()
-}
+// Wait returns when the space is unmounted, by whomever, and nothing of the
+// mount is left that uses the store.
+func (s *Server) Wait() { <-s.ended }
 
-// Unmount unmounts; ErrBusy when the mount is in use.
+// Unmount unmounts, or returns ErrBusy and leaves everything as it is. Requests
+// may still be on their way then: Wait for them.
 func (s *Server) Unmount() error {
+	s.visiting.Lock()
+	defer s.visiting.Unlock()
 	err := unmount(s.dir)
 	if errors.Is(err, syscall.EBUSY) {
 		return fmt.Errorf("%s is %w", s.dir, ErrBusy)
 	}
-	return err
+	if err != nil {
+		return fmt.Errorf("unmount %s: %w", s.dir, err)
+	}
+	return nil
 }
 
-// Detach takes the mount out of sight at once, whoever still uses it.
-func (s *Server) Detach() error { return detach(s.dir) }
+// Detach takes the mount out of sight at once, whoever still uses it; it ends
+// when the last of them is done.
+func (s *Server) Detach() error {
+	if err := detach(s.dir); err != nil {
+		return fmt.Errorf("detach %s: %w", s.dir, err)
+	}
+	return nil
+}
 
-// Requests tells how many requests of each type came, and the time they took.
+// Requests is what the kernel asked so far, by the requests' names.
 func (s *Server) Requests() map[string]RequestCount { return s.counter.counts() }
-
-// Busy says whether a program has a document open for writing. It asks through
-// the mount, so the caller holds nothing that a request needs.
-func (s *Server) Busy(id spacedb.NodeID) bool {
-	path, err := s.store.Path(id)
-	return err == nil && hasWriter(filepath.Join(s.dir, path))
-}
-
-// Heal clears a mount point whose daemon died. healed is false when dir is no
-// such thing.
-func Heal(dir string) (healed bool, err error) {
-	if _, err := os.Stat(dir); !errors.Is(err, syscall.ENOTCONN) {
-		return false, nil
-	}
-	if err := detach(dir); err != nil {
-		return false, fmt.Errorf("%s is a dead mount and cannot be detached: %w", dir, err)
-	}
-	return true, nil
-}
-
-func fusermount(args ...string) error {
-	out, err := exec.Command("fusermount3", args...).CombinedOutput()
-	switch text := strings.TrimSpace(string(out)); {
-	case err == nil:
-		return nil
-	case strings.Contains(text, "busy"):
-		return syscall.EBUSY
-	case text != "":
-		return errors.New(text)
-	}
-	return err
-}

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+	"syscall"
 	"time"
 
 	"spacefs/conflict"
@@ -314,7 +315,9 @@ func (x *executor) syncDirs(few bool) error {
 		return x.disk.syncAll()
 	}
 	for dir := range x.dirs {
-		if err := x.disk.syncFile(orDot(dir)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		err := x.disk.syncFile(orDot(dir))
+		// A directory that went meanwhile is its parent's matter, which is here too.
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
 			return err
 		}
 	}
@@ -443,4 +446,3 @@ func (x *executor) bring(a conflict.Action, guard spacedb.Guard) (spacedb.Attr, 
 	}
 	return x.tree.Place(a.Path, guard, staged, a.Want.Mode, after.mtime)
 }
-

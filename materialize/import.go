@@ -341,4 +341,3 @@ func (m *importer) freeName(to string) (string, error) {
 		}
 	}
 }
-
