@@ -66,6 +66,6 @@ func splitTime(ns int64) (sec uint64, nsec uint32) {
 // joinTime is splitTime's inverse. What 64 bits of nanoseconds cannot say (before
 // 1677, after 2262) becomes the nearest they can, as on other filesystems.
 func joinTime(sec uint64, nsec uint32) int64 {
-	const limit = math.MaxInt64/1e9 - 1
-	return min(max(int64(sec), -limit), limit)*1e9 + int64(nsec)
+	const limit = math.MaxInt64/1_000_000_000 - 1
+	return min(max(int64(sec), -limit), limit)*1_000_000_000 + int64(nsec)
 }

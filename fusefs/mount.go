@@ -77,10 +77,10 @@ func mount(store *spacedb.Store, dir string, o Options) (*Server, error) {
 	if err = s.fuse.WaitMount(); err == nil {
 		s.device, err = deviceOf(dir)
 	}
+	s.notifier.start()
 	if err != nil {
 		return nil, errors.Join(err, detach(dir))
 	}
-	s.notifier.start()
 	return s, nil
 }
 

@@ -1,0 +1,11 @@
+package fusefs
+
+// macFUSE passes no notifications on, and FSEvents are the kernel's own.
+
+func (e *echo) introduce(*Server) {}
+
+func (e *echo) removed(*Server, entryChange) {}
+
+func (e *echo) added(*Server, entryChange) {}
+
+func (e *echo) changed(*Server, nodeChange) {}
