@@ -163,6 +163,6 @@ const (
 
 // Usage is what statfs(2) tells. It is kept, never counted.
 type Usage struct {
-	Nodes int64 // nodes in the tree
-	Bytes int64 // content bytes in the tree, without history
+	Nodes int64 `json:"nodes"` // in the tree
+	Bytes int64 `json:"bytes"` // of content in the tree, without history
 }

@@ -9,8 +9,8 @@ import (
 
 // Finding is one thing that Check found wrong.
 type Finding struct {
-	Where string // table and row, or path
-	What  string
+	Where string `json:"where"` // table and row, or path
+	What  string `json:"what"`
 }
 
 func (f Finding) String() string { return f.Where + ": " + f.What }

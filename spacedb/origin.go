@@ -30,3 +30,16 @@ type Actor struct {
 	// node outlives its last link.
 	Retain bool
 }
+
+// MarshalText writes the origin's word.
+func (o Origin) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (o *Origin) UnmarshalText(text []byte) error {
+	for i, name := range originNames {
+		if name == string(text) {
+			*o = Origin(i)
+		}
+	}
+	return nil
+}

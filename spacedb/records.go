@@ -1,36 +1,53 @@
 package spacedb
 
-import "time"
+import (
+	"encoding/hex"
+	"fmt"
+	"time"
+)
 
 // Hash is the SHA-256 of a content.
 type Hash [32]byte
 
+func (h Hash) String() string { return hex.EncodeToString(h[:]) }
+
+// MarshalText writes the hash as hex.
+func (h Hash) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (h *Hash) UnmarshalText(text []byte) error {
+	if n, err := hex.Decode(h[:], text); err != nil || n != len(h) {
+		return fmt.Errorf("%q is no hash", text)
+	}
+	return nil
+}
+
 // Revision is one sealed content of a document.
 type Revision struct {
-	Document string    // the document's UUID
-	Number   int       // from 1, within the document
-	Path     string    // where the document was when it was sealed
-	Time     time.Time // when it was sealed
-	Origin   Origin
-	Run      int64
-	Mode     uint32
-	Size     int64
-	SHA256   Hash
+	Document string    `json:"document"`      // the document's UUID
+	Number   int       `json:"number"`        // from 1, within the document
+	Path     string    `json:"path"`          // where the document was when it was sealed
+	Time     time.Time `json:"time,omitzero"` // when it was sealed
+	Origin   Origin    `json:"origin"`
+	Run      int64     `json:"run"`
+	Mode     uint32    `json:"mode"`
+	Size     int64     `json:"size"`
+	SHA256   Hash      `json:"sha256"`
 	// Current: the document holds this content now.
-	Current bool
+	Current bool `json:"current"`
 	// Lost: content that lost a conflict and was never the document's own.
-	Lost bool
+	Lost bool `json:"lost"`
 }
 
 // Mirror is a plain directory kept in step with the space.
 type Mirror struct {
-	ID   int64
-	UUID string // what the directory's own marker says
-	Path string // where it was last seen, absolute
+	ID   int64  `json:"id"`
+	UUID string `json:"uuid"` // what the directory's own marker says
+	Path string `json:"path"` // where it was last seen, absolute
 	// Seq is the store's sequence number that the last complete sync saw:
 	// journal entries up to it are already in the base.
-	Seq      uint64
-	LastSync time.Time // zero before the first
+	Seq      uint64    `json:"seq"`
+	LastSync time.Time `json:"last_sync,omitzero"` // zero before the first
 }
 
 // BaseEntry is what space and mirror last agreed on for one path, with enough
@@ -56,13 +73,13 @@ type BaseEntry struct {
 
 // Run is one execution of sync, import, export, restore or undo.
 type Run struct {
-	ID       int64
-	Kind     string // "sync", "import", "export"
-	Mirror   int64  // 0 for none
-	Started  time.Time
-	Finished time.Time // zero while it runs, or if it was killed
-	Outcome  string    // "ok", "partial", "failed", "stopped"; "" while it runs
-	Detail   string    // one line
+	ID       int64     `json:"id"`
+	Kind     string    `json:"kind"`   // "sync", "import", "export"
+	Mirror   int64     `json:"mirror"` // 0 for none
+	Started  time.Time `json:"started,omitzero"`
+	Finished time.Time `json:"finished,omitzero"` // zero while it runs, or if it was killed
+	Outcome  string    `json:"outcome"`           // "ok", "partial", "failed", "stopped"; "" while it runs
+	Detail   string    `json:"detail"`            // one line
 }
 
 // ActionRecord is one thing a run did, or failed to do.
@@ -75,30 +92,30 @@ type ActionRecord struct {
 
 // ConflictRecord is a conflict as it was found, and how it ended.
 type ConflictRecord struct {
-	ID       int64
-	Mirror   int64
-	Run      int64
-	Path     string
-	Kind     string // conflict.Kind's word
-	Base     string // what each side held: hex SHA-256, "directory", "symlink TARGET", or "" for nothing
-	Space    string
-	Dir      string // the mirror's side
-	Strategy string // the strategy that decided, or "manual"/"skip"
-	Winner   string // "space", "directory", or "" while unresolved
-	Found    time.Time
-	Resolved time.Time // zero while unresolved
+	ID       int64     `json:"id"`
+	Mirror   int64     `json:"mirror"`
+	Run      int64     `json:"run"`
+	Path     string    `json:"path"`
+	Kind     string    `json:"kind"` // conflict.Kind's word
+	Base     string    `json:"base"` // what each side held: hex SHA-256, "directory", "symlink TARGET", or "" for nothing
+	Space    string    `json:"space"`
+	Dir      string    `json:"mirror_side"` // the mirror's side
+	Strategy string    `json:"strategy"`    // the strategy that decided, or "manual"/"skip"
+	Winner   string    `json:"winner"`      // "space", "directory", or "" while unresolved
+	Found    time.Time `json:"found,omitzero"`
+	Resolved time.Time `json:"resolved,omitzero"` // zero while unresolved
 }
 
 // Status is the state of an open store.
 type Status struct {
-	Path       string
-	ID         string // the space's own UUID
-	Usage      Usage
-	Seq        uint64 // last operation
-	DurableSeq uint64 // last operation known to survive power loss
-	DirtyBytes int64  // content in memory that is not durable yet
-	Commits    int64  // transactions since open
-	Unsealed   int    // documents changed since their last revision
+	Path       string `json:"path"`
+	ID         string `json:"id"` // the space's own UUID
+	Usage      Usage  `json:"usage"`
+	Seq        uint64 `json:"seq"`         // last operation
+	DurableSeq uint64 `json:"durable_seq"` // last operation known to survive power loss
+	DirtyBytes int64  `json:"dirty_bytes"` // content in memory that is not durable yet
+	Commits    int64  `json:"commits"`     // transactions since open
+	Unsealed   int    `json:"unsealed"`    // documents changed since their last revision
 	// Trouble is why commits fail at the moment, "" when they do not.
-	Trouble string
+	Trouble string `json:"trouble"`
 }

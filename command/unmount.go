@@ -1,0 +1,55 @@
+package command
+
+import (
+	"path/filepath"
+
+	"github.com/urfave/cli/v2"
+
+	"spacefs/daemon"
+	"spacefs/fusefs"
+)
+
+func unmountCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "unmount",
+		Aliases:   []string{"umount"},
+		Usage:     "unmount a space, wait for the final sync and show its result",
+		UsageText: "unmount DIR",
+		Flags:     []cli.Flag{jsonFlag, quietFlag},
+		Action: func(c *cli.Context) error {
+			args, err := arguments(c, 1, 1)
+			if err != nil {
+				return err
+			}
+			dir, err := filepath.Abs(args[0])
+			if err != nil {
+				return err
+			}
+			if healed, err := fusefs.Heal(dir); err != nil {
+				return err
+			} else if healed {
+				say(c, "%s was a dead mount: its daemon is gone. What it had made durable is in the space; the next mount syncs it", dir)
+				return nil
+			}
+			if p, err := filepath.EvalSymlinks(dir); err == nil {
+				dir = p
+			}
+			space, mountpoint, ok := daemon.MountedAt(dir)
+			if !ok || mountpoint != dir {
+				return &daemon.Error{Class: daemon.Failed, Text: "no space is mounted at " + args[0]}
+			}
+			s, err := daemon.Connect(space)
+			if err != nil {
+				return err
+			}
+			defer s.Close()
+			report := newProgress(c)
+			reports, err := s.Unmount(c.Context, report)
+			report.end()
+			if err != nil {
+				return err
+			}
+			return showSync(c, reports)
+		},
+	}
+}

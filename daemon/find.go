@@ -1,0 +1,51 @@
+package daemon
+
+import (
+	"path/filepath"
+	"strings"
+
+	"github.com/moby/sys/mountinfo"
+
+	"spacefs/materialize"
+)
+
+// MountedAt finds the mounted space that dir lies in: the space's path and the
+// mount point.
+func MountedAt(dir string) (space, mountpoint string, ok bool) {
+	mounts, err := mountinfo.GetMounts(func(m *mountinfo.Info) (skip, stop bool) {
+		return m.FSType != "fuse.spacefs" || !inside(dir, m.Mountpoint), false
+	})
+	if err != nil {
+		return "", "", false
+	}
+	for _, m := range mounts { // the innermost, and of several the last
+		if len(m.Mountpoint) >= len(mountpoint) {
+			space, mountpoint, ok = m.Source, m.Mountpoint, true
+		}
+	}
+	return space, mountpoint, ok
+}
+
+// SpaceAround finds the space that a directory belongs to: the one mounted
+// there, or the one it is a mirror of.
+func SpaceAround(dir string) (space string, ok bool) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", false
+	}
+	dir = real(dir)
+	if space, _, ok := MountedAt(dir); ok {
+		return space, true
+	}
+	space, _, ok = materialize.SpaceOf(dir)
+	return space, ok
+}
+
+// PathWithin turns a path as a person gives it into a path of the space: one
+// from the mount point's root down, or simply the path in the space.
+func PathWithin(mountpoint, path string) string {
+	if abs, err := filepath.Abs(path); err == nil && mountpoint != "" && inside(abs, mountpoint) {
+		return strings.TrimPrefix(strings.TrimPrefix(abs, mountpoint), "/")
+	}
+	return strings.Trim(filepath.Clean("/"+path), "/")
+}

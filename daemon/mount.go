@@ -1,0 +1,251 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/moby/sys/mountinfo"
+
+	"spacefs/fusefs"
+	"spacefs/materialize"
+	"spacefs/spacedb"
+)
+
+// MountRequest is a mount as a command asks for it.
+type MountRequest struct {
+	Space, Dir string
+	Sync       SyncRequest // Dir "": no mirror
+	Create     bool        // make a space that does not exist
+	AllowOther bool
+	ReadOnly   bool
+	Debug      bool
+}
+
+// mounted is a space while it is mounted. The order of its end: unmount, so
+// that nothing changes any more; flush; sync the mirror a last time; close; tell
+// who waits.
+type mounted struct {
+	request MountRequest
+	server  *fusefs.Server
+	final   chan struct{} // closed when reports and err are there
+	reports []SyncReport
+	err     error
+	watcher *relay // of the final sync's progress
+}
+
+// Mount mounts a space and serves it until it is unmounted; ready is called
+// once the mount answers. The reports are the final sync's.
+func Mount(ctx context.Context, r MountRequest, report materialize.Reporter, ready func()) ([]SyncReport, error) {
+	if err := r.resolve(); err != nil {
+		return nil, err
+	}
+	store, err := r.open()
+	if err != nil {
+		return nil, err
+	}
+	m := &mounted{request: r, final: make(chan struct{}), watcher: &relay{}}
+	s := &service{store: store, mount: m}
+	if err := m.start(ctx, s, report); err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	listener, socket, err := listen(r.Space)
+	if err != nil {
+		return nil, errors.Join(err, m.server.Detach(), store.Close())
+	}
+	control := &http.Server{Handler: s}
+	go control.Serve(listener)
+	err = store.Announce(spacedb.Holder{PID: os.Getpid(), Mountpoint: m.server.Dir(), Socket: socket})
+	if err != nil {
+		return nil, errors.Join(err, m.server.Detach(), store.Close())
+	}
+	ready()
+	m.serve(ctx)
+	m.reports, m.err = m.finish(ctx, s)
+	close(m.final)
+	// Who asked for the unmount still waits for its answer.
+	grace, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	_ = control.Shutdown(grace)
+	_ = os.Remove(socket)
+	return m.reports, m.err
+}
+
+// resolve makes the paths absolute and refuses what cannot work.
+func (r *MountRequest) resolve() error {
+	var err error
+	if r.Space, err = filepath.Abs(r.Space); err != nil {
+		return err
+	}
+	if r.Dir, err = filepath.Abs(r.Dir); err != nil {
+		return err
+	}
+	if holder, held, _ := spacedb.WhoHolds(r.Space); held {
+		return &spacedb.InUseError{Path: r.Space, Holder: holder}
+	}
+	if _, err := fusefs.Heal(r.Dir); err != nil {
+		return err
+	}
+	if err := checkMountPoint(r.Dir); err != nil {
+		return err
+	}
+	places := []struct{ what, path string }{{"mount point", r.Dir}, {"mirror", r.Sync.Dir}}
+	for i, p := range places {
+		if p.path == "" {
+			continue
+		}
+		abs, err := filepath.Abs(p.path)
+		if err != nil {
+			return err
+		}
+		if places[i].path = real(abs); inside(real(r.Space), places[i].path) {
+			return &Error{Usage, fmt.Sprintf("the space %s is inside the %s %s; keep it elsewhere", r.Space, p.what, abs)}
+		}
+	}
+	r.Dir, r.Sync.Dir = places[0].path, places[1].path
+	switch {
+	case r.Sync.Dir == "":
+	case inside(r.Dir, r.Sync.Dir):
+		return &Error{Usage, fmt.Sprintf("the mount point %s is inside the mirror %s; mount elsewhere", r.Dir, r.Sync.Dir)}
+	case inside(r.Sync.Dir, r.Dir):
+		return &Error{Usage, fmt.Sprintf("the mirror %s is inside the mount point %s; mount elsewhere", r.Sync.Dir, r.Dir)}
+	}
+	return nil
+}
+
+// real follows symlinks as far as the path exists.
+func real(path string) string {
+	if p, err := filepath.EvalSymlinks(path); err == nil {
+		return p
+	}
+	if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
+		return filepath.Join(dir, filepath.Base(path))
+	}
+	return path
+}
+
+func inside(path, dir string) bool {
+	return path == dir || strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/")
+}
+
+func checkMountPoint(dir string) error {
+	if mounted, err := mountinfo.Mounted(dir); err == nil && mounted {
+		return &Error{Mounted, dir + " is a mount point already"}
+	}
+	entries, err := os.ReadDir(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return &Error{Failed, fmt.Sprintf("the mount point %s does not exist; make it with: mkdir %s", dir, dir)}
+	case errors.Is(err, syscall.ENOTDIR):
+		return &Error{Failed, fmt.Sprintf("the mount point %s is not a directory", dir)}
+	case err != nil:
+		return err
+	case len(entries) > 0:
+		return &Error{Failed, fmt.Sprintf("the mount point %s is not empty; what is in it would be hidden", dir)}
+	}
+	return nil
+}
+
+func (r *MountRequest) open() (*spacedb.Store, error) {
+	store, err := spacedb.Open(r.Space, spacedb.Options{})
+	if errors.Is(err, spacedb.ErrNoSuchSpace) {
+		if r.Create {
+			return spacedb.Create(r.Space, spacedb.Options{})
+		}
+		return nil, &Error{NoSpace, fmt.Sprintf("%v; make it with: spacefs init %s, or mount with --create", err, r.Space)}
+	}
+	return store, err
+}
+
+// start syncs the mirror first, so that the mount shows what is in it, and
+// then mounts.
+func (m *mounted) start(ctx context.Context, s *service, report materialize.Reporter) error {
+	if m.request.Sync.Dir != "" {
+		reports, err := s.sync(ctx, m.request.Sync, report)
+		if err != nil {
+			return err
+		}
+		for _, r := range reports {
+			for _, line := range r.Lines() {
+				report.Notice(line)
+			}
+		}
+	}
+	syscall.Umask(0) // the kernel has applied the caller's
+	var err error
+	m.server, err = fusefs.Mount(s.store, m.request.Dir, fusefs.Options{
+		AllowOther: m.request.AllowOther, ReadOnly: m.request.ReadOnly, Debug: m.request.Debug, FsName: m.request.Space,
+	})
+	if err == nil {
+		s.store.SetBusy(m.server.Busy)
+	}
+	return err
+}
+
+// serve returns when the space is unmounted, by whomever. The first SIGINT or
+// SIGTERM unmounts, whoever still uses the mount; a second one ends the process
+// without the final sync.
+func (m *mounted) serve(ctx context.Context) {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	gone := make(chan struct{})
+	go func() {
+		m.server.Wait()
+		close(gone)
+	}()
+	asked := ctx.Done()
+	for {
+		select {
+		case <-gone:
+			go func() { // from here on, to force is to give up the final sync
+				<-signals
+				os.Exit(int(Interrupts))
+			}()
+			return
+		case <-signals:
+		case <-asked:
+			asked = nil
+		}
+		if m.server.Unmount() != nil {
+			_ = m.server.Detach()
+		}
+	}
+}
+
+// finish makes everything durable, syncs the mirror and closes the store.
+func (m *mounted) finish(ctx context.Context, s *service) (reports []SyncReport, err error) {
+	ctx = context.WithoutCancel(ctx)
+	err = s.store.Seal(ctx)
+	if m.request.Sync.Dir != "" && err == nil {
+		if reports, err = s.sync(ctx, m.request.Sync, m.watcher); err != nil {
+			err = &Error{ClassOf(err), fmt.Sprintf("the final sync did not happen: %v (the space has everything)", err)}
+		}
+	}
+	return reports, errors.Join(err, s.store.Close())
+}
+
+// unmount is what `spacefs unmount` asks for: it returns the final sync's
+// reports.
+func (m *mounted) unmount(ctx context.Context, report materialize.Reporter) ([]SyncReport, error) {
+	m.watcher.set(report)
+	if err := m.server.Unmount(); err != nil {
+		if errors.Is(err, fusefs.ErrBusy) {
+			return nil, &Error{Failed, fmt.Sprintf("%v: close what has files open in it, or leave it with cd (fuser -vm %s tells who)", err, m.server.Dir())}
+		}
+		return nil, err
+	}
+	select {
+	case <-m.final:
+		return m.reports, m.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}

@@ -1,0 +1,155 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"spacefs/conflict"
+	"spacefs/fusefs"
+	"spacefs/materialize"
+	"spacefs/spacedb"
+)
+
+// service does the operations on an open store. mount is nil when the space is
+// open for one command only.
+type service struct {
+	store *spacedb.Store
+	mount *mounted
+}
+
+// Status is the state of a space; the part about the mount is empty when it is
+// not mounted.
+type Status struct {
+	spacedb.Status
+	PID        int                            `json:"pid"`
+	Mountpoint string                         `json:"mountpoint,omitempty"`
+	Mirrors    []spacedb.Mirror               `json:"mirrors"`
+	Conflicts  int                            `json:"conflicts"` // unresolved
+	Requests   map[string]fusefs.RequestCount `json:"requests,omitempty"`
+}
+
+// call runs an operation in this process.
+func (s *service) call(ctx context.Context, op string, args, result any, report materialize.Reporter, data io.Writer) error {
+	text, err := json.Marshal(args)
+	if err != nil {
+		return err
+	}
+	out, err := s.do(ctx, op, text, report, data)
+	if err != nil {
+		return err
+	}
+	return through(out, result)
+}
+
+// do is the table of operations.
+func (s *service) do(ctx context.Context, op string, args json.RawMessage, report materialize.Reporter, data io.Writer) (any, error) {
+	switch op {
+	case "sync":
+		return with(args, func(r SyncRequest) (any, error) { return s.sync(ctx, r, report) })
+	case "export":
+		return with(args, func(dir string) (any, error) {
+			return materialize.Export(ctx, s.store, dir, materialize.ExportOptions{Reporter: report})
+		})
+	case "import":
+		return with(args, func(r ImportRequest) (any, error) {
+			return materialize.Import(ctx, s.store, r.Dir, materialize.ImportOptions{Into: r.Into, OnConflict: r.OnConflict, Reporter: report})
+		})
+	case "status":
+		return s.status()
+	case "conflicts":
+		return with(args, func(all bool) (any, error) { return s.store.Conflicts(!all) })
+	case "log":
+		return with(args, func(path []byte) (any, error) { return s.log(string(path)) })
+	case "cat":
+		return with(args, func(r catRequest) (any, error) { return s.cat(r, data) })
+	case "check":
+		return s.store.Check(ctx)
+	case "unmount":
+		if s.mount != nil {
+			return s.mount.unmount(ctx, report)
+		}
+		return nil, &Error{Failed, "the space is not mounted"}
+	}
+	return nil, &Error{Failed, fmt.Sprintf("this spacefs knows no %q: is the daemon of another version?", op)}
+}
+
+func with[T any](args json.RawMessage, fn func(T) (any, error)) (any, error) {
+	var v T
+	if err := json.Unmarshal(args, &v); err != nil {
+		return nil, err
+	}
+	return fn(v)
+}
+
+func (s *service) sync(ctx context.Context, r SyncRequest, report materialize.Reporter) ([]SyncReport, error) {
+	dirs := []string{r.Dir}
+	if r.Dir == "" {
+		mirrors, err := s.store.Mirrors()
+		if err != nil {
+			return nil, err
+		}
+		dirs = nil
+		for _, m := range mirrors {
+			dirs = append(dirs, m.Path)
+		}
+		if len(dirs) == 0 {
+			return nil, &Error{Usage, "this space has no mirror yet; name a directory: spacefs sync SPACE DIR"}
+		}
+	}
+	var reports []SyncReport
+	for _, dir := range dirs {
+		result, err := materialize.Sync(ctx, s.store, dir, materialize.SyncOptions{
+			Rules:  conflict.Rules{Direction: r.Direction, Strategies: r.Strategies, DeleteOrphans: r.DeleteOrphans},
+			DryRun: r.DryRun, AcceptDeletes: r.AcceptDeletes, Reporter: report,
+		})
+		if err != nil {
+			return nil, err
+		}
+		reports = append(reports, reportOf(result, r.DryRun))
+	}
+	return reports, nil
+}
+
+func (s *service) status() (Status, error) {
+	st := Status{Status: s.store.Status(), PID: os.Getpid()}
+	if s.mount != nil {
+		st.Mountpoint = s.mount.server.Dir()
+		st.Requests = s.mount.server.Requests()
+	} else {
+		st.PID = 0 // nobody has it mounted
+	}
+	if st.Trouble != "" {
+		return st, nil // what follows would have to commit first
+	}
+	var err error
+	if st.Mirrors, err = s.store.Mirrors(); err != nil {
+		return st, err
+	}
+	open, err := s.store.Conflicts(true)
+	st.Conflicts = len(open)
+	return st, err
+}
+
+func (s *service) log(path string) ([]spacedb.Revision, error) {
+	list, err := s.store.History(path)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", path, err)
+	}
+	return list, err
+}
+
+func (s *service) cat(r catRequest, w io.Writer) (int64, error) {
+	content, _, err := s.store.OpenRevision(string(r.Path), r.Rev)
+	if errors.Is(err, spacedb.ErrNotFound) {
+		return 0, fmt.Errorf("%s: %w", r.Path, err)
+	}
+	if err != nil {
+		return 0, err
+	}
+	defer content.Close()
+	return io.Copy(w, content)
+}

@@ -1,0 +1,188 @@
+package daemon
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"spacefs/materialize"
+)
+
+// The control socket speaks HTTP: POST /OPERATION with the arguments as JSON.
+// The answer is a line of JSON for each event: progress as it comes, pieces of
+// data, and at the end a result or an error.
+type event struct {
+	Phase  string          `json:"phase,omitempty"`
+	Total  int             `json:"total,omitempty"`
+	Steps  int             `json:"steps,omitempty"`
+	Notice string          `json:"notice,omitempty"`
+	Data   []byte          `json:"data,omitempty"`
+	Result json.RawMessage `json:"result,omitempty"`
+	Error  *Error          `json:"error,omitempty"`
+	Ready  bool            `json:"ready,omitempty"` // of a mount in the background
+}
+
+// eventWriter turns what an operation reports into events. It is a Reporter
+// and, for data, a Writer.
+type eventWriter struct {
+	mu    sync.Mutex
+	out   *json.Encoder
+	flush func()
+	steps int
+}
+
+func newEventWriter(w io.Writer) *eventWriter {
+	e := &eventWriter{out: json.NewEncoder(w), flush: func() {}}
+	if f, ok := w.(http.Flusher); ok {
+		e.flush = f.Flush
+	}
+	return e
+}
+
+// send drops what nobody reads any more: the work goes on without a listener.
+func (e *eventWriter) send(ev event) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.steps > 0 {
+		ev.Steps, e.steps = e.steps, 0
+	}
+	_ = e.out.Encode(ev)
+	e.flush()
+}
+
+func (e *eventWriter) Phase(name string, total int) { e.send(event{Phase: name, Total: total}) }
+func (e *eventWriter) Notice(line string)           { e.send(event{Notice: line}) }
+
+// Step is told in bundles: a line for each would cost more than the work.
+func (e *eventWriter) Step() {
+	e.mu.Lock()
+	e.steps++
+	due := e.steps >= 256
+	e.mu.Unlock()
+	if due {
+		e.send(event{})
+	}
+}
+
+func (e *eventWriter) Write(p []byte) (int, error) {
+	e.send(event{Data: p})
+	return len(p), nil
+}
+
+func (e *eventWriter) end(result any, err error) {
+	if err == nil {
+		var text []byte
+		if text, err = json.Marshal(result); err == nil {
+			e.send(event{Result: text})
+			return
+		}
+	}
+	e.send(event{Error: &Error{ClassOf(err), err.Error()}})
+}
+
+// listen opens the control socket of a space, in a directory that is the
+// user's alone.
+func listen(space string) (net.Listener, string, error) {
+	dir := filepath.Join(os.Getenv("XDG_RUNTIME_DIR"), "spacefs")
+	if os.Getenv("XDG_RUNTIME_DIR") == "" {
+		dir = filepath.Join(os.TempDir(), fmt.Sprintf("spacefs-%d", os.Getuid()))
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, "", err
+	}
+	if info, err := os.Lstat(dir); err != nil || !info.IsDir() || info.Mode().Perm() != 0o700 || !ownedByUs(info) {
+		return nil, "", fmt.Errorf("%s must be a directory of mode 0700 that belongs to you", dir)
+	}
+	sum := sha256.Sum256([]byte(space))
+	path := filepath.Join(dir, hex.EncodeToString(sum[:8])+".sock")
+	// Whoever listened there is dead: we hold the space's lock.
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, "", err
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, "", err
+	}
+	return l, path, os.Chmod(path, 0o600)
+}
+
+// serveHTTP answers the socket.
+func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	args, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
+	if err != nil || r.Method != http.MethodPost {
+		http.Error(w, "POST /OPERATION", http.StatusBadRequest)
+		return
+	}
+	out := newEventWriter(w)
+	result, err := s.do(r.Context(), filepath.Base(r.URL.Path), args, out, out)
+	out.end(result, err)
+}
+
+// client calls operations over a socket.
+type client struct{ socket string }
+
+func (c client) call(ctx context.Context, op string, args, result any, report materialize.Reporter, data io.Writer) error {
+	body, err := json.Marshal(args)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://spacefs/"+op, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", c.socket)
+	}
+	transport := &http.Transport{DialContext: dial, DisableKeepAlives: true}
+	defer transport.CloseIdleConnections()
+	resp, err := transport.RoundTrip(req)
+	if err != nil {
+		return fmt.Errorf("the daemon does not answer: %w", err)
+	}
+	defer resp.Body.Close()
+	return follow(resp.Body, func(text json.RawMessage) error { return json.Unmarshal(text, result) }, report, data)
+}
+
+// follow reads events until the last.
+func follow(r io.Reader, take func(json.RawMessage) error, report materialize.Reporter, data io.Writer) error {
+	in := json.NewDecoder(bufio.NewReader(r))
+	for {
+		var ev event
+		if err := in.Decode(&ev); err != nil {
+			return &Error{Failed, "the daemon ended before it answered"}
+		}
+		if report != nil {
+			for range ev.Steps {
+				report.Step()
+			}
+		}
+		switch {
+		case ev.Error != nil:
+			return ev.Error
+		case ev.Ready:
+			return nil
+		case ev.Result != nil:
+			return take(ev.Result)
+		case ev.Data != nil:
+			if _, err := data.Write(ev.Data); err != nil {
+				return err
+			}
+		case report == nil:
+		case ev.Phase != "":
+			report.Phase(ev.Phase, ev.Total)
+		case ev.Notice != "":
+			report.Notice(ev.Notice)
+		}
+	}
+}

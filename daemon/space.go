@@ -1,0 +1,201 @@
+// Package daemon keeps one space open: for a mount that serves it until it is
+// unmounted, or for the moment of a command. A command does not care which: it
+// connects, and speaks either to the store in its own process or, through the
+// control socket, to the process that has the space mounted.
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"spacefs/conflict"
+	"spacefs/materialize"
+	"spacefs/spacedb"
+)
+
+// Space is a space that somebody has open.
+type Space struct {
+	caller
+	close func() error
+}
+
+// caller runs an operation by name. args and result are JSON on the way; data
+// takes the bytes an operation streams.
+type caller interface {
+	call(ctx context.Context, op string, args, result any, report materialize.Reporter, data io.Writer) error
+}
+
+// Connect opens the space at path, or talks to the process that has it mounted.
+func Connect(path string) (*Space, error) {
+	holder, held, err := spacedb.WhoHolds(path)
+	if err != nil {
+		return nil, err
+	}
+	if held && holder.Socket != "" {
+		return &Space{client{holder.Socket}, func() error { return nil }}, nil
+	}
+	store, err := spacedb.Open(path, spacedb.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return &Space{&service{store: store}, store.Close}, nil
+}
+
+// Close lets go of the space.
+func (s *Space) Close() error { return s.close() }
+
+// SyncRequest is a sync as a command asks for it.
+type SyncRequest struct {
+	Dir           string              `json:"dir"` // "": the mirrors that are known
+	Direction     conflict.Direction  `json:"direction"`
+	Strategies    []conflict.Strategy `json:"strategies,omitempty"`
+	DryRun        bool                `json:"dry_run"`
+	DeleteOrphans bool                `json:"delete_orphans"`
+	AcceptDeletes bool                `json:"accept_deletes"`
+}
+
+// SyncReport is a sync's result as a command shows it.
+type SyncReport struct {
+	Mirror     string                  `json:"mirror"`
+	Run        int64                   `json:"run,omitempty"`
+	DryRun     bool                    `json:"dry_run,omitempty"`
+	Actions    []ActionLine            `json:"actions"`
+	Conflicts  []ConflictLine          `json:"conflicts,omitempty"`
+	Left       []materialize.PathError `json:"left,omitempty"`
+	Failed     []materialize.PathError `json:"failed,omitempty"`
+	Notices    []string                `json:"notices,omitempty"`
+	Done       int                     `json:"done"`
+	Unresolved int                     `json:"unresolved"`
+	Scanned    int                     `json:"scanned"`
+	Millis     int64                   `json:"millis"`
+}
+
+// ActionLine is an action of a plan.
+type ActionLine struct {
+	Side   string `json:"side"`
+	Op     string `json:"op"`
+	Path   string `json:"path"`
+	Reason string `json:"reason"`
+}
+
+// ConflictLine is a conflict of a plan and how it ends.
+type ConflictLine struct {
+	Path     string `json:"path"`
+	Kind     string `json:"kind"`
+	Strategy string `json:"strategy"`
+	Winner   string `json:"winner,omitempty"`
+}
+
+// Class is the exit code the report deserves.
+func (r SyncReport) Class() Class {
+	switch {
+	case len(r.Failed) > 0:
+		return Partial
+	case r.Unresolved > 0:
+		return Conflicts
+	}
+	return Done
+}
+
+func reportOf(r materialize.SyncResult, dryRun bool) SyncReport {
+	out := SyncReport{
+		Mirror: r.Mirror, Run: r.Run, DryRun: dryRun, Failed: r.Failed, Notices: r.Notices, Done: r.Done,
+		Scanned: r.Scanned, Millis: r.Duration.Milliseconds(), Actions: []ActionLine{},
+	}
+	for _, a := range r.Plan.Actions {
+		if a.Op != conflict.Adopt {
+			out.Actions = append(out.Actions, ActionLine{a.Side.String(), a.Op.String(), a.Path, a.Reason})
+		}
+	}
+	for _, c := range r.Plan.Conflicts {
+		out.Conflicts = append(out.Conflicts, ConflictLine{c.Path, string(c.Kind), c.Strategy.String(), c.Winner.String()})
+		if c.Winner == conflict.NoWinner && c.Strategy != conflict.Skip {
+			out.Unresolved++
+		}
+	}
+	for _, l := range r.Plan.Left {
+		out.Left = append(out.Left, materialize.PathError{Path: l.Path, Cause: l.Reason})
+	}
+	return out
+}
+
+// Sync syncs one mirror, or every mirror that is known.
+func (s *Space) Sync(ctx context.Context, r SyncRequest, report materialize.Reporter) (out []SyncReport, err error) {
+	err = s.call(ctx, "sync", r, &out, report, nil)
+	return out, err
+}
+
+// Export writes the tree into a new directory.
+func (s *Space) Export(ctx context.Context, dir string, report materialize.Reporter) (out materialize.ExportResult, err error) {
+	err = s.call(ctx, "export", dir, &out, report, nil)
+	return out, err
+}
+
+// ImportRequest is an import as a command asks for it.
+type ImportRequest struct {
+	Dir        string                 `json:"dir"`
+	Into       string                 `json:"into"`
+	OnConflict materialize.OnConflict `json:"on_conflict"`
+}
+
+// Import brings a directory into the space.
+func (s *Space) Import(ctx context.Context, r ImportRequest, report materialize.Reporter) (out materialize.ImportResult, err error) {
+	err = s.call(ctx, "import", r, &out, report, nil)
+	return out, err
+}
+
+// Status tells how the space is.
+func (s *Space) Status(ctx context.Context) (out Status, err error) {
+	err = s.call(ctx, "status", nil, &out, nil, nil)
+	return out, err
+}
+
+// Conflicts lists the unresolved conflicts, or all there ever were.
+func (s *Space) Conflicts(ctx context.Context, all bool) (out []spacedb.ConflictRecord, err error) {
+	err = s.call(ctx, "conflicts", all, &out, nil, nil)
+	return out, err
+}
+
+// Log lists a document's revisions, newest first.
+func (s *Space) Log(ctx context.Context, path string) (out []spacedb.Revision, err error) {
+	err = s.call(ctx, "log", []byte(path), &out, nil, nil)
+	return out, err
+}
+
+// catRequest names one revision; see spacedb.Store.OpenRevision.
+type catRequest struct {
+	Path []byte `json:"path"` // a name need not be UTF-8, and JSON must be
+	Rev  string `json:"rev"`
+}
+
+// Cat writes a revision's content to w.
+func (s *Space) Cat(ctx context.Context, path, rev string, w io.Writer) error {
+	var size int64
+	return s.call(ctx, "cat", catRequest{[]byte(path), rev}, &size, nil, w)
+}
+
+// Check verifies the whole space.
+func (s *Space) Check(ctx context.Context) (out []spacedb.Finding, err error) {
+	err = s.call(ctx, "check", nil, &out, nil, nil)
+	return out, err
+}
+
+// Unmount unmounts the space, waits for the final sync and returns its report.
+func (s *Space) Unmount(ctx context.Context, report materialize.Reporter) (out []SyncReport, err error) {
+	err = s.call(ctx, "unmount", nil, &out, report, nil)
+	return out, err
+}
+
+// through passes a value on as JSON, as the socket does.
+func through(from, to any) error {
+	text, err := json.Marshal(from)
+	if err == nil {
+		err = json.Unmarshal(text, to)
+	}
+	if err != nil {
+		return fmt.Errorf("pass a result on: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,114 @@
+package fusefs_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"spacefs/fusefs"
+	"spacefs/spacedb"
+)
+
+// Some parts a test cannot play in its own process: the test binary plays them
+// in another, told by this variable which.
+const roleVariable = "SPACEFS_TEST_ROLE"
+
+func TestMain(m *testing.M) {
+	if role := os.Getenv(roleVariable); role != "" {
+		if err := roles[role](os.Args[1:]); err != nil {
+			fmt.Fprintln(os.Stderr, role+":", err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+var roles = map[string]func(args []string) error{"serve": serve, "map": writeMapped}
+
+// child is the test binary in another role. The kernel kills it with us.
+func child(t *testing.T, role string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", args...)
+	cmd.Env = append(os.Environ(), roleVariable+"="+role)
+	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	return cmd
+}
+
+// serve mounts a new space, says so with a line, and serves until it is killed.
+func serve(args []string) error {
+	store, err := spacedb.Create(args[0], spacedb.Options{})
+	if err != nil {
+		return err
+	}
+	s, err := fusefs.Mount(store, args[1], fusefs.Options{})
+	if err != nil {
+		return err
+	}
+	fmt.Println("mounted")
+	s.Wait()
+	return nil
+}
+
+// writeMapped writes text into a file through a shared mapping. It must be
+// another process than the one that serves: a page fault stops a thread where
+// the garbage collector cannot, while the answer may need it.
+func writeMapped(args []string) error {
+	f, err := os.OpenFile(args[0], os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	page, err := unix.Mmap(int(f.Fd()), 0, int(info.Size()), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return err
+	}
+	copy(page, args[1])
+	if err := unix.Msync(page, unix.MS_SYNC); err != nil {
+		return err
+	}
+	return unix.Munmap(page)
+}
+
+// TestAsOrdinaryUser runs tests once more as somebody who is not root, and whose
+// mounts fusermount3 makes.
+func TestAsOrdinaryUser(t *testing.T) {
+	needFUSE(t)
+	if os.Getuid() != 0 {
+		t.Skip("SKIPPED: needs root to become somebody else; the other tests ran as an ordinary user already")
+	}
+	if _, err := exec.LookPath("fusermount3"); err != nil {
+		t.Skip("SKIPPED: fusermount3 is not installed")
+	}
+	const nobody = 65534
+	home := t.TempDir()
+	for _, dir := range []string{filepath.Dir(home), home} {
+		if err := os.Chown(dir, nobody, nobody); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.count=1", "-test.v", "-test.run",
+		"^Test(Posix|Differential|MountTable|ReadOnly|Busy|Detached|UnmountedByOthers|DeadMounts|Requests|ChangesFromBehind|Watchers|OpenFor).*")
+	cmd.Dir = home
+	cmd.Env = append(os.Environ(), "TMPDIR="+home, "HOME="+home, "GOCOVERDIR="+home)
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Credential: &syscall.Credential{Uid: nobody, Gid: nobody},
+		Pdeathsig:  syscall.SIGKILL,
+	}
+	out, err := cmd.CombinedOutput()
+	passed := strings.Count(string(out), "\n--- PASS")
+	t.Logf("%d tests passed as uid %d", passed, nobody)
+	if err != nil || passed < 10 {
+		t.Fatalf("%v:\n%s", err, out)
+	}
+}

@@ -1,0 +1,23 @@
+package fusefs_test
+
+import (
+	"testing"
+
+	"github.com/hanwen/go-fuse/v2/posixtest"
+
+	"spacefs/spacedb"
+)
+
+// posixExcluded is what is not run, and why.
+var posixExcluded = map[string]string{}
+
+func TestPosix(t *testing.T) {
+	for name, fn := range posixtest.All {
+		t.Run(name, func(t *testing.T) {
+			if why, ok := posixExcluded[name]; ok {
+				t.Skip(why)
+			}
+			fn(t, mount(t, spacedb.Options{}).dir)
+		})
+	}
+}
