@@ -3,7 +3,6 @@ package fusefs
 import (
 	"errors"
 	"fmt"
-	"log"
 	"log/slog"
 	"path/filepath"
 	"strings"
@@ -60,6 +59,9 @@ func mount(store *spacedb.Store, dir string, o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.FsName == "" {
+		o.FsName = typeName
+	}
 	files := newFileSystem(store)
 	s := &Server{
 		dir:     dir,
@@ -68,13 +70,12 @@ func mount(store *spacedb.Store, dir string, o Options) (*Server, error) {
 		ended:   make(chan struct{}),
 	}
 	echo := newEcho(s.counter, files)
-	if s.fuse, err = fuse.NewServer(echo, dir, mountOptions(o)); err != nil {
+	if s.fuse, err = attach(echo, dir, mountOptions(o), o); err != nil {
 		return nil, err
 	}
-	keepFromChildren()
 	s.notifier = newNotifier(s, echo, store.Watch())
 	go s.serve()
-	if err = s.fuse.WaitMount(); err == nil {
+	if err = settled(s.fuse, dir); err == nil {
 		s.device, err = deviceOf(dir)
 	}
 	s.notifier.start()
@@ -84,31 +85,33 @@ func mount(store *spacedb.Store, dir string, o Options) (*Server, error) {
 	return s, nil
 }
 
+const (
+	typeName   = "spacefs" // the mount table says fuse.spacefs
+	maxRequest = 1 << 20   // bytes; the most the kernel takes
+)
+
+// mountOptions is what is negotiated with the kernel. What only mounting needs
+// is attach's; above all default_permissions: the kernel checks modes and
+// owners, with or without AllowOther.
 func mountOptions(o Options) *fuse.MountOptions {
 	level := slog.LevelWarn
 	if o.Debug {
 		level = slog.LevelInfo
 	}
-	options := &fuse.MountOptions{
-		Name:       "spacefs",
-		FsName:     o.FsName,
-		AllowOther: o.AllowOther,
-		Debug:      o.Debug,
-		Logger:     log.New(slog.NewLogLogger(slog.Default().Handler(), level).Writer(), "", 0),
-		// The kernel checks modes and owners, with or without AllowOther.
-		Options:                  []string{"default_permissions"},
-		MaxWrite:                 1 << 20,
+	return &fuse.MountOptions{
+		Name:                     typeName,
+		FsName:                   o.FsName,
+		AllowOther:               o.AllowOther,
+		Debug:                    o.Debug,
+		Logger:                   slog.NewLogLogger(slog.Default().Handler(), level),
+		MaxWrite:                 maxRequest,
 		MaxBackground:            64,
 		EnableSymlinkCaching:     true,
 		ExplicitDataCacheControl: true,
+		ExtraCapabilities:        extraCapabilities,
 		// Not used, and it would forbid an overlay on top of the mount.
 		DisabledCapabilities: fuse.CAP_PASSTHROUGH,
 	}
-	if o.ReadOnly {
-		options.Options = append(options.Options, "ro")
-	}
-	platformOptions(options, o)
-	return options
 }
 
 // serve answers requests until the mount has gone, and then ends what hangs on

@@ -14,8 +14,10 @@ import (
 const cacheSeconds = 1
 
 const (
-	capNoOpenDir = 0
-	dsync        = unix.O_SYNC | unix.O_DSYNC
+	extraCapabilities = 0
+	capNoOpenDir      = 0
+
+	dsync = unix.O_SYNC | unix.O_DSYNC
 )
 
 // renameFlags translates those of renamex_np(2).
@@ -29,9 +31,16 @@ func renameFlags(flags uint32) (ours uint32) {
 	return ours
 }
 
-func platformOptions(*fuse.MountOptions, Options) {}
+// attach lets go-fuse mount with macFUSE's helper.
+func attach(fs fuse.RawFileSystem, dir string, options *fuse.MountOptions, o Options) (*fuse.Server, error) {
+	options.Options = []string{"default_permissions"}
+	if o.ReadOnly {
+		options.Options = append(options.Options, "ro")
+	}
+	return fuse.NewServer(fs, dir, options)
+}
 
-func keepFromChildren() {}
+func settled(server *fuse.Server, _ string) error { return server.WaitMount() }
 
 func unmount(dir string) error { return unix.Unmount(dir, 0) }
 

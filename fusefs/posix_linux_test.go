@@ -9,7 +9,9 @@ import (
 )
 
 // posixExcluded is what is not run, and why.
-var posixExcluded = map[string]string{}
+var posixExcluded = map[string]string{
+	"FcntlFlockLocksFile": "it expects two locks of one process to conflict, which POSIX locks never do; it fails on ext4 too",
+}
 
 func TestPosix(t *testing.T) {
 	for name, fn := range posixtest.All {

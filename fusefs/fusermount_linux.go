@@ -7,14 +7,21 @@ import (
 	"syscall"
 )
 
-// fusermount does for an ordinary user what needs root: it is the setuid helper
-// of FUSE.
-func fusermount(args ...string) error {
-	bin, err := exec.LookPath("fusermount3")
-	if err != nil {
-		if bin, err = exec.LookPath("fusermount"); err != nil {
-			return errors.New("fusermount3 is not installed (Debian: apt install fuse3)")
+// helper is the setuid program of FUSE that does for an ordinary user what needs
+// root.
+func helper() (bin string, err error) {
+	for _, name := range []string{"fusermount3", "fusermount"} {
+		if bin, err = exec.LookPath(name); err == nil {
+			return bin, nil
 		}
+	}
+	return "", errors.New("fusermount3 is not installed (Debian: apt install fuse3)")
+}
+
+func fusermount(args ...string) error {
+	bin, err := helper()
+	if err != nil {
+		return err
 	}
 	cmd := exec.Command(bin, args...)
 	cmd.Env = append(cmd.Environ(), "LC_ALL=C")
