@@ -121,22 +121,26 @@ func arguments(c *cli.Context, least, most int) ([]string, error) {
 	return args, nil
 }
 
-// withSpace splits off SPACE, which may be left out where the working directory
-// belongs to one, and connects to it.
-func withSpace(c *cli.Context, others int, optional int, fn func(s *daemon.Space, path string, rest []string) error) error {
-	args, err := arguments(c, others-optional, others+1)
+// operands says how many arguments a command takes after SPACE.
+type operands struct {
+	least, most int
+	near        bool // the first is a place that tells the space when SPACE is left out
+}
+
+// withSpace splits off SPACE and connects to it. It may be left out where the
+// working directory, or the place that is named, belongs to one.
+func withSpace(c *cli.Context, want operands, fn func(s *daemon.Space, path string, rest []string) error) error {
+	args, err := arguments(c, want.least, want.most+1)
 	if err != nil {
 		return err
 	}
 	var path string
-	if len(args) > 0 && (len(args) == others+1 || looksLikeSpace(args[0])) {
+	if len(args) > want.most || len(args) > 0 && looksLikeSpace(args[0]) {
 		path, args = args[0], args[1:]
-	} else if around, ok := daemon.SpaceAround("."); ok {
-		path = around
-	} else {
+	} else if path = spaceAround(args, want.near); path == "" {
 		return usage("%s: which space? Usage: spacefs %s", c.Command.Name, c.Command.UsageText)
 	}
-	if len(args) < others-optional {
+	if len(args) < want.least {
 		return usage("%s: too few arguments; usage: spacefs %s", c.Command.Name, c.Command.UsageText)
 	}
 	s, err := daemon.Connect(path)
@@ -146,7 +150,26 @@ func withSpace(c *cli.Context, others int, optional int, fn func(s *daemon.Space
 	return errors.Join(fn(s, path, args), s.Close())
 }
 
+func spaceAround(args []string, near bool) string {
+	places := []string{"."}
+	if near && len(args) > 0 {
+		places = []string{args[0], "."}
+	}
+	for _, place := range places {
+		if space, ok := daemon.SpaceAround(place); ok {
+			return space
+		}
+	}
+	return ""
+}
+
 func looksLikeSpace(arg string) bool {
 	info, err := os.Stat(arg)
-	return strings.HasSuffix(arg, ".space") || err == nil && info.Mode().IsRegular()
+	return strings.HasSuffix(arg, ".space") && (err != nil || !info.IsDir()) || err == nil && info.Mode().IsRegular() && !insideMount(arg)
+}
+
+// insideMount: a document that is named by its real path is no space.
+func insideMount(path string) bool {
+	_, ok := daemon.SpaceAround(path)
+	return ok
 }

@@ -16,7 +16,7 @@ func catCommand() *cli.Command {
 		Usage:     "print a document, or one of its revisions: a number from 1, a time, or the beginning of a hash",
 		UsageText: "cat [SPACE] PATH[@REV]",
 		Action: func(c *cli.Context) error {
-			return withSpace(c, 1, 0, func(s *daemon.Space, _ string, rest []string) error {
+			return withSpace(c, operands{1, 1, true}, func(s *daemon.Space, _ string, rest []string) error {
 				whole := pathWithin(c, s, rest[0])
 				at := strings.LastIndexByte(whole, '@')
 				if at <= 0 {

@@ -15,7 +15,7 @@ func checkCommand() *cli.Command {
 		UsageText: "check [SPACE] [--json]",
 		Flags:     []cli.Flag{jsonFlag, quietFlag},
 		Action: func(c *cli.Context) error {
-			return withSpace(c, 0, 0, func(s *daemon.Space, path string, _ []string) error {
+			return withSpace(c, operands{}, func(s *daemon.Space, path string, _ []string) error {
 				findings, err := s.Check(c.Context)
 				if err != nil {
 					return err

@@ -15,7 +15,7 @@ func conflictsCommand() *cli.Command {
 		UsageText: "conflicts [SPACE] [--all] [--json]",
 		Flags:     []cli.Flag{&cli.BoolFlag{Name: "all", Usage: "those that ended, too"}, jsonFlag},
 		Action: func(c *cli.Context) error {
-			return withSpace(c, 0, 0, func(s *daemon.Space, _ string, _ []string) error {
+			return withSpace(c, operands{}, func(s *daemon.Space, _ string, _ []string) error {
 				list, err := s.Conflicts(c.Context, c.Bool("all"))
 				if err != nil {
 					return err

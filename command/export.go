@@ -15,7 +15,7 @@ func exportCommand() *cli.Command {
 		UsageText: "export SPACE DIR",
 		Flags:     []cli.Flag{jsonFlag, quietFlag},
 		Action: func(c *cli.Context) error {
-			return withSpace(c, 1, 0, func(s *daemon.Space, _ string, rest []string) error {
+			return withSpace(c, operands{1, 1, false}, func(s *daemon.Space, _ string, rest []string) error {
 				dir, err := filepath.Abs(rest[0])
 				if err != nil {
 					return err

@@ -25,7 +25,7 @@ func importCommand() *cli.Command {
 			if err != nil {
 				return usage("import: %v", err)
 			}
-			return withSpace(c, 1, 0, func(s *daemon.Space, _ string, rest []string) error {
+			return withSpace(c, operands{1, 1, false}, func(s *daemon.Space, _ string, rest []string) error {
 				dir, err := filepath.Abs(rest[0])
 				if err != nil {
 					return err

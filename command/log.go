@@ -16,7 +16,7 @@ func logCommand() *cli.Command {
 		UsageText: "log [SPACE] PATH [--json]",
 		Flags:     []cli.Flag{jsonFlag},
 		Action: func(c *cli.Context) error {
-			return withSpace(c, 1, 0, func(s *daemon.Space, space string, rest []string) error {
+			return withSpace(c, operands{1, 1, true}, func(s *daemon.Space, space string, rest []string) error {
 				list, err := s.Log(c.Context, pathWithin(c, s, rest[0]))
 				if err != nil {
 					return err

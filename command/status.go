@@ -17,7 +17,7 @@ func statusCommand() *cli.Command {
 		UsageText: "status [SPACE] [--json]",
 		Flags:     []cli.Flag{jsonFlag},
 		Action: func(c *cli.Context) error {
-			return withSpace(c, 0, 0, func(s *daemon.Space, _ string, _ []string) error {
+			return withSpace(c, operands{}, func(s *daemon.Space, _ string, _ []string) error {
 				st, err := s.Status(c.Context)
 				if err != nil {
 					return err

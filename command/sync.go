@@ -46,7 +46,7 @@ func syncCommand() *cli.Command {
 			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "say what would be done, and do nothing"},
 			jsonFlag, quietFlag),
 		Action: func(c *cli.Context) error {
-			return withSpace(c, 1, 1, func(s *daemon.Space, _ string, rest []string) error {
+			return withSpace(c, operands{0, 1, true}, func(s *daemon.Space, _ string, rest []string) error {
 				dir := ""
 				if len(rest) > 0 {
 					dir = rest[0]

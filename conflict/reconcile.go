@@ -150,7 +150,7 @@ func (r *reconciler) mergeMode(b, s, m Entry) (Entry, bool) {
 	if s.sameContent(b) {
 		content, mode = m, s
 	}
-	if content.Mode != b.Mode || !mode.sameContent(b) || content.sameContent(b) {
+	if content.Mode != b.Mode || content.sameContent(b) || mode.Mode == b.Mode || !mode.sameContent(b) {
 		return Entry{}, false
 	}
 	content.Mode = mode.Mode

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 
@@ -97,43 +96,11 @@ func (r *MountRequest) resolve() error {
 	if err := checkMountPoint(r.Dir); err != nil {
 		return err
 	}
-	places := []struct{ what, path string }{{"mount point", r.Dir}, {"mirror", r.Sync.Dir}}
-	for i, p := range places {
-		if p.path == "" {
-			continue
-		}
-		abs, err := filepath.Abs(p.path)
-		if err != nil {
-			return err
-		}
-		if places[i].path = real(abs); inside(real(r.Space), places[i].path) {
-			return &Error{Usage, fmt.Sprintf("the space %s is inside the %s %s; keep it elsewhere", r.Space, p.what, abs)}
-		}
+	r.Dir = real(r.Dir)
+	if r.Sync.Dir != "" {
+		r.Sync.Dir = real(r.Sync.Dir)
 	}
-	r.Dir, r.Sync.Dir = places[0].path, places[1].path
-	switch {
-	case r.Sync.Dir == "":
-	case inside(r.Dir, r.Sync.Dir):
-		return &Error{Usage, fmt.Sprintf("the mount point %s is inside the mirror %s; mount elsewhere", r.Dir, r.Sync.Dir)}
-	case inside(r.Sync.Dir, r.Dir):
-		return &Error{Usage, fmt.Sprintf("the mirror %s is inside the mount point %s; mount elsewhere", r.Sync.Dir, r.Dir)}
-	}
-	return nil
-}
-
-// real follows symlinks as far as the path exists.
-func real(path string) string {
-	if p, err := filepath.EvalSymlinks(path); err == nil {
-		return p
-	}
-	if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
-		return filepath.Join(dir, filepath.Base(path))
-	}
-	return path
-}
-
-func inside(path, dir string) bool {
-	return path == dir || strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/")
+	return checkPlaces(r.Space, r.Dir, r.Sync.Dir, mirror)
 }
 
 func checkMountPoint(dir string) error {

@@ -52,10 +52,16 @@ func (s *service) do(ctx context.Context, op string, args json.RawMessage, repor
 		return with(args, func(r SyncRequest) (any, error) { return s.sync(ctx, r, report) })
 	case "export":
 		return with(args, func(dir string) (any, error) {
+			if err := s.checkPlaces(dir, "directory"); err != nil {
+				return nil, err
+			}
 			return materialize.Export(ctx, s.store, dir, materialize.ExportOptions{Reporter: report})
 		})
 	case "import":
 		return with(args, func(r ImportRequest) (any, error) {
+			if err := s.checkPlaces(r.Dir, "directory"); err != nil {
+				return nil, err
+			}
 			return materialize.Import(ctx, s.store, r.Dir, materialize.ImportOptions{Into: r.Into, OnConflict: r.OnConflict, Reporter: report})
 		})
 	case "status":
@@ -102,6 +108,9 @@ func (s *service) sync(ctx context.Context, r SyncRequest, report materialize.Re
 	}
 	var reports []SyncReport
 	for _, dir := range dirs {
+		if err := s.checkPlaces(dir, mirror); err != nil {
+			return nil, err
+		}
 		result, err := materialize.Sync(ctx, s.store, dir, materialize.SyncOptions{
 			Rules:  conflict.Rules{Direction: r.Direction, Strategies: r.Strategies, DeleteOrphans: r.DeleteOrphans},
 			DryRun: r.DryRun, AcceptDeletes: r.AcceptDeletes, Reporter: report,
@@ -112,6 +121,14 @@ func (s *service) sync(ctx context.Context, r SyncRequest, report materialize.Re
 		reports = append(reports, reportOf(result, r.DryRun))
 	}
 	return reports, nil
+}
+
+func (s *service) checkPlaces(dir, what string) error {
+	mountpoint := ""
+	if s.mount != nil && s.mount.server != nil {
+		mountpoint = s.mount.server.Dir()
+	}
+	return checkPlaces(s.store.File(), mountpoint, dir, what)
 }
 
 func (s *service) status() (Status, error) {

@@ -73,15 +73,6 @@ func (d rootDisk) withDir(path string, fn func(dir *os.File, name string) error)
 	return fn(f, name)
 }
 
-func splitPath(p string) (dir, name string) {
-	for i := len(p) - 1; i >= 0; i-- {
-		if p[i] == '/' {
-			return p[:i], p[i+1:]
-		}
-	}
-	return "", p
-}
-
 func (d rootDisk) mkdir(path string, perm uint32) error {
 	if err := d.root.Mkdir(path, 0o700); err != nil {
 		return err

@@ -42,8 +42,10 @@ type executor struct {
 	dirs    map[string]struct{} // whose entries changed since the last barrier
 	done    []conflict.Action   // since the last barrier
 	placed  map[string]spacedb.Attr
-	failed  []PathError
+	failed  failures
 	records []spacedb.ActionRecord
+	did     []conflict.Action // in all
+	narrow  []conflict.Action // directories whose mode would keep us out: set at the end
 	counter int
 }
 
@@ -71,23 +73,39 @@ func (x *executor) execute(plan conflict.Plan) error {
 	if err := x.keepLosers(plan.Actions); err != nil {
 		return err
 	}
-	for _, a := range plan.Actions {
+	for i, a := range plan.Actions {
 		if err := x.ctx.Err(); err != nil {
 			return errors.Join(err, x.barrier())
 		}
-		if under(x.failed, a.Path) {
+		if x.failed.cover(a.Path) {
 			continue // what is above it, or its own removal, did not happen
 		}
 		x.report.Step()
 		x.note(a, x.act(a))
+		if i+1 < len(plan.Actions) && plan.Actions[i+1].Path == a.Path {
+			continue // the base moves once both sides have what was merged
+		}
 		if len(x.staged) >= batchFiles || x.bytes >= batchBytes || len(x.done) >= 4*batchFiles {
 			if err := x.barrier(); err != nil {
 				return err
 			}
 		}
 	}
-	return x.barrier()
+	if err := x.barrier(); err != nil {
+		return err
+	}
+	for i := len(x.narrow) - 1; i >= 0; i-- {
+		if a := x.narrow[i]; !x.failed.cover(a.Path) {
+			if err := x.disk.chmod(a.Path, a.Want.Mode); err != nil {
+				x.note(a, err)
+			}
+		}
+	}
+	return nil
 }
+
+// ownerAll is what a directory's mode must have for us to work in it.
+const ownerAll = 0o700
 
 // note records how an action went; staged writes are noted when they are done.
 func (x *executor) note(a conflict.Action, err error) {
@@ -100,7 +118,7 @@ func (x *executor) note(a conflict.Action, err error) {
 	if errors.Is(err, spacedb.ErrChanged) {
 		err = errChanged
 	}
-	x.failed = append(x.failed, PathError{a.Path, cause(err)})
+	x.failed.add(a.Path, cause(err))
 	x.records = append(x.records, spacedb.ActionRecord{Path: a.Path, Op: a.Op.String(), Side: a.Side.String(), Error: cause(err)})
 }
 
@@ -159,7 +177,10 @@ func (x *executor) act(a conflict.Action) error {
 	case conflict.Remove:
 		return x.disk.remove(a.Path)
 	case conflict.Mkdir:
-		return x.disk.mkdir(a.Path, a.Want.Mode)
+		if a.Want.Mode&ownerAll != ownerAll {
+			x.narrow = append(x.narrow, a)
+		}
+		return x.disk.mkdir(a.Path, a.Want.Mode|ownerAll)
 	case conflict.Chmod:
 		return x.disk.chmod(a.Path, a.Want.Mode)
 	case conflict.Link:
@@ -331,31 +352,34 @@ func orDot(dir string) string {
 	return dir
 }
 
-// advance moves the base of every path that was done to what is there now.
+// advance moves the base of every path that was done to what is there now. Of
+// several actions at a path the last one says what is there.
 func (x *executor) advance() error {
 	var set []spacedb.BaseEntry
 	var remove []string
-	for _, a := range x.done {
+	last := make(map[string]int, len(x.done))
+	for i, a := range x.done {
+		last[a.Path] = i
+	}
+	for i, a := range x.done {
+		if last[a.Path] == i && !x.failed.cover(a.Path) {
+			if a.Want.Kind == conflict.Absent {
+				remove = append(remove, a.Path)
+			} else if b, err := x.baseAfter(a); err == nil {
+				set = append(set, b)
+			} else {
+				x.note(a, err)
+				continue
+			}
+		}
 		x.records = append(x.records, spacedb.ActionRecord{Path: a.Path, Op: a.Op.String(), Side: a.Side.String()})
-		if under(x.failed, a.Path) {
-			continue
-		}
-		if a.Want.Kind == conflict.Absent {
-			remove = append(remove, a.Path)
-			continue
-		}
-		b, err := x.agreed(a)
-		if err != nil {
-			x.note(a, err)
-			continue
-		}
-		set = append(set, b)
+		x.did = append(x.did, a)
 	}
 	return x.tree.Store().AdvanceBase(x.mirror.known.ID, set, remove)
 }
 
-// agreed is the base entry for a path on which both sides now hold Want.
-func (x *executor) agreed(a conflict.Action) (spacedb.BaseEntry, error) {
+// baseAfter is the base entry for a path on which both sides now hold Want.
+func (x *executor) baseAfter(a conflict.Action) (spacedb.BaseEntry, error) {
 	b := spacedb.BaseEntry{Path: a.Path, SHA256: spacedb.Hash(a.Want.Hash), Target: a.Want.Target, Size: a.Want.Size}
 	switch {
 	case a.Want.Kind == conflict.Directory:

@@ -176,11 +176,24 @@ func (m *importer) entry(from, to string, info fs.FileInfo) error {
 		return m.dir(from, to, have, there, perm, mtime)
 	case mode&fs.ModeSymlink != 0:
 		return m.symlink(from, to, have, there, mtime)
+	case mode.IsRegular() && m.isOurs(info):
+		m.result.Notices = append(m.result.Notices, from+": skipped, it is the space itself")
+		return nil
 	case mode.IsRegular():
 		return m.file(from, to, have, there, perm)
 	}
 	m.result.Notices = append(m.result.Notices, from+": skipped, special file")
 	return nil
+}
+
+// isOurs: a space may lie in the very directory it is filled from.
+func (m *importer) isOurs(info fs.FileInfo) bool {
+	for _, name := range m.store.Files() {
+		if ours, err := os.Lstat(name); err == nil && os.SameFile(ours, info) {
+			return true
+		}
+	}
+	return false
 }
 
 func (m *importer) dir(from, to string, have spacedb.Attr, there bool, perm uint32, mtime int64) error {

@@ -15,11 +15,3 @@ type silent struct{}
 func (silent) Phase(string, int) {}
 func (silent) Step()             {}
 func (silent) Notice(string)     {}
-
-// PathError is what went wrong at one path; the others went on.
-type PathError struct {
-	Path  string `json:"path"`
-	Cause string `json:"cause"`
-}
-
-func (e PathError) Error() string { return e.Path + ": " + e.Cause }

@@ -63,7 +63,7 @@ func baseStamp(b spacedb.BaseEntry) stamp {
 type mirrorScan struct {
 	changed map[string]observation // differs from the base; Absent: gone
 	touched map[string]observation // same as the base, but looks different
-	failed  []PathError            // unreadable: protected, with what is below
+	failed  failures               // unreadable: protected, with what is below
 	notices []string
 	scanned int
 }
@@ -93,24 +93,13 @@ func scanMirror(ctx context.Context, m *mirrorDir, base map[string]spacedb.BaseE
 	if err := s.directory("", top); err != nil {
 		return nil, err
 	}
+	// What could not be looked at must not pass for deleted.
 	for p := range base {
-		if _, ok := s.found[p]; !ok && !s.protected(p) {
+		if _, ok := s.found[p]; !ok && !s.out.failed.cover(p) {
 			s.out.changed[p] = observation{}
 		}
 	}
 	return s.out, nil
-}
-
-// protected: what could not be looked at must not pass for deleted.
-func (s *mirrorScanner) protected(p string) bool { return under(s.out.failed, p) }
-
-func under(failed []PathError, p string) bool {
-	for _, f := range failed {
-		if f.Path == p || strings.HasPrefix(p, f.Path+"/") || f.Path == "" {
-			return true
-		}
-	}
-	return false
 }
 
 func (s *mirrorScanner) directory(path string, d *os.File) error {
@@ -153,7 +142,7 @@ func (s *mirrorScanner) removeLeftover(path, name string) {
 }
 
 func (s *mirrorScanner) fail(p string, err error) {
-	s.out.failed = append(s.out.failed, PathError{p, cause(err)})
+	s.out.failed.add(p, cause(err))
 }
 
 // cause is an error without the path, which is said once, by who reports it.
@@ -284,13 +273,6 @@ func hashFile(f *os.File, w io.Writer) (before stamp, sum conflict.Hash, after s
 		after = stampOf(info)
 	}
 	return before, sum, after, err
-}
-
-func join(dir, name string) string {
-	if dir == "" {
-		return name
-	}
-	return dir + "/" + name
 }
 
 // permMask is what of a mode a sync compares: set-id bits are not a document's.

@@ -86,89 +86,126 @@ type syncer struct {
 	result  *SyncResult
 	run     spacedb.Run
 	records []spacedb.ActionRecord
+	did     []conflict.Action   // in the rounds so far
+	ended   []conflict.Conflict // in the rounds so far, with a winner
 }
 
 // round is one look at both sides and what follows from it; again says that
 // something changed meanwhile.
 func (s *syncer) round(ctx context.Context) (again bool, err error) {
-	if !s.options.DryRun {
-		if err := s.store.Seal(ctx); err != nil {
-			return false, err
-		}
-	}
-	base := map[string]spacedb.BaseEntry{}
-	if s.mirror.known.ID != 0 {
-		err := s.store.Base(s.mirror.known.ID, func(b spacedb.BaseEntry) error { base[b.Path] = b; return nil })
-		if err != nil {
-			return false, err
-		}
-	}
-	if !s.options.AcceptDeletes {
-		if err := s.mirror.checkNotEmptied(len(base)); err != nil {
-			return false, err
-		}
-	}
-	snapshot, err := s.store.Snapshot(ctx)
+	v, err := s.look(ctx)
 	if err != nil {
 		return false, err
 	}
-	defer snapshot.Close()
-	space, err := scanSpace(ctx, snapshot, s.mirror.known.Seq, base)
-	if err != nil {
-		return false, fmt.Errorf("scan the space: %w", err)
-	}
-	s.options.Reporter.Phase("scan", 0)
-	mirror, err := scanMirror(ctx, s.mirror, base, s.store.Junk, s.options.Now, s.options.Reporter.Step)
-	if err != nil {
-		return false, err
-	}
-	s.result.Scanned = mirror.scanned
-	s.result.Notices = append(space.notices, mirror.notices...)
-	b, sp, mi := trees(base, space.changed, mirror.changed)
-	plan := conflict.Reconcile(b, sp, mi, s.options.Rules)
-	plan, held := withhold(plan, mirror.failed, space.unsettled)
-	s.result.Plan, s.result.Failed = plan, mirror.failed
+	defer v.snapshot.Close()
+	s.tell(v)
 	if !s.options.AcceptDeletes {
-		if err := s.guardDeletions(plan, base); err != nil {
+		if err := s.guardDeletions(v.plan, v.base); err != nil {
 			return false, err
 		}
 	}
 	if s.options.DryRun {
 		return false, nil
 	}
+	if len(v.plan.Actions) > 0 || len(v.plan.Conflicts) > 0 {
+		if err := s.begin(); err != nil {
+			return false, err
+		}
+	}
+	x := s.executor(ctx, v)
+	err = x.execute(v.plan)
+	s.records = append(s.records, x.records...)
+	s.did = append(s.did, x.did...)
+	s.result.Done = len(s.did)
+	s.result.Failed = append(s.result.Failed, x.failed.list...)
+	if err != nil {
+		return false, err
+	}
+	if err := s.refresh(v); err != nil {
+		return false, err
+	}
+	if err := s.noteConflicts(v.plan, func(p string) bool { return v.mirror.failed.cover(p) || x.failed.cover(p) }); err != nil {
+		return false, err
+	}
+	if len(s.result.Failed) == 0 && len(v.plan.Left) == 0 && !v.withheld {
+		err = s.store.FinishSync(s.mirror.known.ID, v.snapshot.Seq())
+	}
+	return onlyChanged(x.failed.list), err
+}
+
+// view is what both sides looked like at one moment, and what follows.
+type view struct {
+	base     map[string]spacedb.BaseEntry
+	snapshot *spacedb.Snapshot
+	space    *spaceScan
+	mirror   *mirrorScan
+	plan     conflict.Plan
+	withheld bool // something is not in the plan that should be
+}
+
+func (s *syncer) look(ctx context.Context) (*view, error) {
+	if !s.options.DryRun {
+		if err := s.store.Seal(ctx); err != nil {
+			return nil, err
+		}
+	}
+	v := &view{base: map[string]spacedb.BaseEntry{}}
+	if s.mirror.known.ID != 0 {
+		err := s.store.Base(s.mirror.known.ID, func(b spacedb.BaseEntry) error { v.base[b.Path] = b; return nil })
+		if err != nil {
+			return nil, err
+		}
+	}
+	if !s.options.AcceptDeletes {
+		if err := s.mirror.checkNotEmptied(len(v.base)); err != nil {
+			return nil, err
+		}
+	}
+	var err error
+	if v.snapshot, err = s.store.Snapshot(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.scan(ctx, v); err != nil {
+		v.snapshot.Close()
+		return nil, err
+	}
+	b, sp, mi := trees(v.base, v.space.changed, v.mirror.changed)
+	v.plan, v.withheld = withhold(conflict.Reconcile(b, sp, mi, s.options.Rules), &v.mirror.failed, v.space.unsettled)
+	return v, nil
+}
+
+func (s *syncer) scan(ctx context.Context, v *view) (err error) {
+	if v.space, err = scanSpace(ctx, v.snapshot, s.mirror.known.Seq, v.base); err != nil {
+		return fmt.Errorf("scan the space: %w", err)
+	}
+	s.options.Reporter.Phase("scan", 0)
+	v.mirror, err = scanMirror(ctx, s.mirror, v.base, s.store.Junk, s.options.Now, s.options.Reporter.Step)
+	return err
+}
+
+// tell puts into the result what is known now: what earlier rounds did stays.
+func (s *syncer) tell(v *view) {
+	s.result.Scanned = v.mirror.scanned
+	s.result.Notices = append(v.space.notices, v.mirror.notices...)
+	s.result.Failed = append([]PathError(nil), v.mirror.failed.list...)
+	s.result.Plan = conflict.Plan{
+		Actions:   append(append([]conflict.Action(nil), s.did...), v.plan.Actions...),
+		Conflicts: append(append([]conflict.Conflict(nil), s.ended...), v.plan.Conflicts...),
+		Left:      v.plan.Left,
+	}
+}
+
+func (s *syncer) executor(ctx context.Context, v *view) *executor {
 	x := &executor{
-		ctx: ctx, mirror: s.mirror, disk: rootDisk{s.mirror.root}, snapshot: snapshot,
-		base: base, space: space.changed, seen: mirror.changed, report: s.options.Reporter, now: s.options.Now,
+		ctx: ctx, mirror: s.mirror, disk: rootDisk{s.mirror.root}, snapshot: v.snapshot, run: s.run.ID,
+		tree: s.store.Tree(spacedb.Actor{Origin: spacedb.OriginSync, Run: s.run.ID}),
+		base: v.base, space: v.space.changed, seen: v.mirror.changed, report: s.options.Reporter, now: s.options.Now,
 		dirs: map[string]struct{}{}, placed: map[string]spacedb.Attr{},
 	}
 	if s.options.wrap != nil {
 		x.disk = s.options.wrap(x.disk)
 	}
-	if len(plan.Actions) > 0 || len(plan.Conflicts) > 0 {
-		if err := s.begin(); err != nil {
-			return false, err
-		}
-	}
-	x.run = s.run.ID
-	x.tree = s.store.Tree(spacedb.Actor{Origin: spacedb.OriginSync, Run: s.run.ID})
-	err = x.execute(plan)
-	s.records = append(s.records, x.records...)
-	s.result.Done += len(x.records) - len(x.failed)
-	s.result.Failed = append(s.result.Failed, x.failed...)
-	if err != nil {
-		return false, err
-	}
-	if err := s.refresh(base, mirror.touched, plan); err != nil {
-		return false, err
-	}
-	if err := s.noteConflicts(plan); err != nil {
-		return false, err
-	}
-	complete := len(s.result.Failed) == 0 && len(plan.Left) == 0 && len(space.unsettled) == 0 && !held
-	if complete {
-		err = s.store.FinishSync(s.mirror.known.ID, snapshot.Seq())
-	}
-	return len(x.failed) > 0 && onlyChanged(x.failed), err
+	return x
 }
 
 // onlyChanged: when every failure is that something moved, it is worth looking
@@ -179,40 +216,27 @@ func onlyChanged(failed []PathError) bool {
 			return false
 		}
 	}
-	return true
+	return len(failed) > 0
 }
 
 // withhold takes out of a plan what concerns paths that could not be looked at,
 // or that somebody is just writing.
-func withhold(plan conflict.Plan, failed []PathError, unsettled []string) (conflict.Plan, bool) {
-	hold := append([]PathError(nil), failed...)
+func withhold(plan conflict.Plan, failed *failures, unsettled []string) (conflict.Plan, bool) {
+	var busy failures
 	for _, p := range unsettled {
-		hold = append(hold, PathError{Path: p})
+		busy.add(p, "")
 	}
-	if len(hold) == 0 {
-		return plan, false
-	}
-	held := false
 	keep := plan.Actions[:0:0]
 	for _, a := range plan.Actions {
-		if under(hold, a.Path) || above(hold, a.Path) && a.Op == conflict.Remove {
-			held = true
+		unknown := failed.cover(a.Path) || busy.cover(a.Path)
+		if unknown || a.Op == conflict.Remove && (failed.below(a.Path) || busy.below(a.Path)) {
 			continue
 		}
 		keep = append(keep, a)
 	}
+	withheld := len(keep) < len(plan.Actions) || len(unsettled) > 0
 	plan.Actions = keep
-	return plan, held
-}
-
-// above: a directory that holds a withheld path must not go.
-func above(hold []PathError, dir string) bool {
-	for _, h := range hold {
-		if len(h.Path) > len(dir) && h.Path[:len(dir)] == dir && h.Path[len(dir)] == '/' {
-			return true
-		}
-	}
-	return false
+	return plan, withheld
 }
 
 func (s *syncer) guardDeletions(plan conflict.Plan, base map[string]spacedb.BaseEntry) error {
@@ -240,32 +264,34 @@ func (s *syncer) begin() error {
 
 // refresh remembers how files look that only were touched, so that they need
 // not be read next time.
-func (s *syncer) refresh(base map[string]spacedb.BaseEntry, touched map[string]observation, plan conflict.Plan) error {
+func (s *syncer) refresh(v *view) error {
 	planned := map[string]bool{}
-	for _, a := range plan.Actions {
+	for _, a := range v.plan.Actions {
 		planned[a.Path] = true
 	}
 	var set []spacedb.BaseEntry
-	for p, o := range touched {
+	for p, o := range v.mirror.touched {
 		if planned[p] {
 			continue
 		}
-		b := base[p]
+		b := v.base[p]
 		b.MirrorMode, b.MirrorSize, b.MirrorMtime, b.MirrorCtime, b.MirrorInode = o.stat.mode, o.stat.size, o.stat.mtime, o.stat.ctime, o.stat.inode
 		set = append(set, b)
 	}
 	return s.store.AdvanceBase(s.mirror.known.ID, set, nil)
 }
 
-func (s *syncer) noteConflicts(plan conflict.Plan) error {
+func (s *syncer) noteConflicts(plan conflict.Plan, failed func(path string) bool) error {
 	s.result.Unresolved = nil
 	var found []spacedb.ConflictRecord
 	for _, c := range plan.Conflicts {
 		winner := c.Winner.String()
 		if c.Winner == conflict.NoWinner {
 			s.result.Unresolved = append(s.result.Unresolved, c)
-		} else if under(s.result.Failed, c.Path) {
+		} else if failed(c.Path) {
 			continue
+		} else {
+			s.ended = append(s.ended, c)
 		}
 		found = append(found, spacedb.ConflictRecord{
 			Path: c.Path, Kind: string(c.Kind), Base: Describe(c.Base), Space: Describe(c.Space), Dir: Describe(c.Mirror),

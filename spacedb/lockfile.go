@@ -13,13 +13,15 @@ import (
 // open the space; what is written in it tells everybody else who that is. The
 // space file itself is never opened for this: closing any handle to it would
 // drop SQLite's own locks.
+const lockSuffix = ".lock"
+
 type lockFile struct {
 	path string
 	held *flock.Flock
 }
 
 func acquireLock(space string) (*lockFile, error) {
-	l := &lockFile{path: space + ".lock"}
+	l := &lockFile{path: space + lockSuffix}
 	for {
 		l.held = flock.New(l.path, flock.SetPermissions(0o600))
 		ok, err := l.held.TryLock()
@@ -72,7 +74,7 @@ func readHolder(path string) (h Holder, err error) {
 
 // WhoHolds tells who has the space at path open; ok is false when nobody has.
 func WhoHolds(path string) (h Holder, ok bool, err error) {
-	lock := path + ".lock"
+	lock := path + lockSuffix
 	if _, err := os.Stat(lock); errors.Is(err, os.ErrNotExist) {
 		return Holder{}, false, nil
 	}

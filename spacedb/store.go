@@ -185,6 +185,12 @@ func (s *Store) Usage() Usage {
 // File is the space file's path.
 func (s *Store) File() string { return s.path }
 
+// Files are all the files that belong to the space; those beside the first come
+// and go.
+func (s *Store) Files() []string {
+	return []string{s.path, s.path + "-wal", s.path + "-shm", s.path + lockSuffix}
+}
+
 // ID is the space's UUID.
 func (s *Store) ID() string { return s.id }
 
