@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -113,6 +114,8 @@ func reorder(app *cli.App, args []string) []string {
 func arguments(c *cli.Context, least, most int) ([]string, error) {
 	args := c.Args().Slice()
 	switch {
+	case slices.Contains(args, ""):
+		return nil, usage("%s: an argument is empty; usage: spacefs %s", c.Command.Name, c.Command.UsageText)
 	case len(args) < least:
 		return nil, usage("%s: too few arguments; usage: spacefs %s", c.Command.Name, c.Command.UsageText)
 	case len(args) > most:

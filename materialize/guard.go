@@ -10,7 +10,9 @@ import (
 	"path/filepath"
 
 	"github.com/google/uuid"
+	"golang.org/x/sys/unix"
 
+	"spacefs/conflict"
 	"spacefs/spacedb"
 )
 
@@ -128,12 +130,30 @@ func (m *mirrorDir) checkNotEmptied(base int) error {
 	return nil
 }
 
+// checkWritable says once, and before anything is done, what otherwise every
+// path would say.
+func (m *mirrorDir) checkWritable(plan conflict.Plan) error {
+	for _, a := range plan.Actions {
+		if a.Side == conflict.Mirror {
+			if err := unix.Access(m.path, unix.W_OK); err != nil {
+				return fmt.Errorf("the mirror %s cannot be written: %w", m.path, err)
+			}
+			break
+		}
+	}
+	return nil
+}
+
 // enroll makes the mirror known on both sides.
 func (m *mirrorDir) enroll(store *spacedb.Store) error {
 	if err := m.root.Mkdir(stateDir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("the mirror cannot be written: %w", err)
 	}
-	m.mark.Path = store.File()
+	space, err := filepath.Abs(store.File())
+	if err != nil {
+		return err
+	}
+	m.mark.Path = space
 	text, err := json.Marshal(m.mark)
 	if err != nil {
 		return err

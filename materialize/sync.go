@@ -107,6 +107,9 @@ func (s *syncer) round(ctx context.Context) (again bool, err error) {
 	if s.options.DryRun {
 		return false, nil
 	}
+	if err := s.mirror.checkWritable(v.plan); err != nil {
+		return false, err
+	}
 	if len(v.plan.Actions) > 0 || len(v.plan.Conflicts) > 0 {
 		if err := s.begin(); err != nil {
 			return false, err

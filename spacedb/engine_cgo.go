@@ -5,6 +5,7 @@ package spacedb
 import (
 	"database/sql/driver"
 	"errors"
+	"fmt"
 
 	"github.com/mattn/go-sqlite3"
 )
@@ -28,11 +29,11 @@ func engineError(err error) error {
 	}
 	switch e.Code {
 	case sqlite3.ErrFull:
-		return errors.Join(ErrNoSpace, err)
+		return fmt.Errorf("%w: %w", ErrNoSpace, err)
 	case sqlite3.ErrCorrupt, sqlite3.ErrNotADB, sqlite3.ErrFormat:
-		return errors.Join(ErrDamaged, err)
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	case sqlite3.ErrReadonly, sqlite3.ErrPerm, sqlite3.ErrCantOpen:
-		return errors.Join(ErrReadOnly, err)
+		return fmt.Errorf("%w: %w", ErrReadOnly, err)
 	}
 	return err
 }

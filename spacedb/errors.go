@@ -43,8 +43,11 @@ type InUseError struct {
 }
 
 func (e *InUseError) Error() string {
-	if e.Holder.PID == 0 {
+	switch {
+	case e.Holder.PID == 0:
 		return fmt.Sprintf("%s is in use by another spacefs", e.Path)
+	case e.Holder.Mountpoint != "":
+		return fmt.Sprintf("%s is mounted at %s, by spacefs with pid %d", e.Path, e.Holder.Mountpoint, e.Holder.PID)
 	}
 	return fmt.Sprintf("%s is in use by spacefs with pid %d", e.Path, e.Holder.PID)
 }

@@ -9,12 +9,12 @@ import (
 	"github.com/gofrs/flock"
 )
 
+const lockSuffix = ".lock"
+
 // lockFile is the advisory lock beside a space, PATH.lock. Whoever holds it may
 // open the space; what is written in it tells everybody else who that is. The
 // space file itself is never opened for this: closing any handle to it would
 // drop SQLite's own locks.
-const lockSuffix = ".lock"
-
 type lockFile struct {
 	path string
 	held *flock.Flock

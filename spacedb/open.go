@@ -34,6 +34,9 @@ func Create(path string, o Options) (*Store, error) {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
+	if dir := filepath.Dir(path); !isDir(dir) {
+		return nil, fmt.Errorf("the directory %s does not exist; make it with: mkdir -p %s", dir, dir)
+	}
 	lock, err := acquireLock(path)
 	if err != nil {
 		return nil, err
@@ -42,6 +45,11 @@ func Create(path string, o Options) (*Store, error) {
 		return nil, errors.Join(fmt.Errorf("create %s: %w", path, err), lock.release())
 	}
 	return open(path, o, lock)
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 func createFile(path string, now time.Time) error {
@@ -66,9 +74,14 @@ func createFile(path string, now time.Time) error {
 	if err := errors.Join(err, c.close()); err != nil {
 		return err
 	}
-	// Link, not rename: what came to path meanwhile is not ours to replace.
-	if err := os.Link(staged, path); err != nil {
+	// Link, not rename: what came to path meanwhile is not ours to replace. Some
+	// filesystems have no links; there the lock must do.
+	if err := os.Link(staged, path); errors.Is(err, fs.ErrExist) {
 		return err
+	} else if err != nil {
+		if err := os.Rename(staged, path); err != nil {
+			return err
+		}
 	}
 	return syncDir(filepath.Dir(path))
 }
@@ -198,7 +211,12 @@ func open(path string, o Options, lock *lockFile) (_ *Store, err error) {
 	s := newStore(path, o, lock)
 	defer func() {
 		if err != nil {
-			err = errors.Join(fmt.Errorf("open %s: %w", path, err), s.closeFiles())
+			s.closeFiles() // they have nothing to add
+			if errors.Is(err, ErrDamaged) {
+				err = fmt.Errorf("%s %w", path, err)
+			} else {
+				err = fmt.Errorf("open %s: %w", path, err)
+			}
 		}
 	}()
 	if s.write, err = openConn(path, modeWrite); err != nil {
