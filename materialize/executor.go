@@ -32,7 +32,8 @@ type executor struct {
 	snapshot *spacedb.Snapshot
 	base     map[string]spacedb.BaseEntry
 	space    map[string]spacedb.Item
-	seen     map[string]observation
+	seen     map[string]observation // what differs from the base
+	touched  map[string]observation // what only looks different
 	report   Reporter
 	now      func() time.Time
 	run      int64
@@ -247,8 +248,12 @@ func (x *executor) sameContent(a conflict.Action) error {
 	return err
 }
 
+// lastSeen is how a file looked when the mirror was scanned.
 func (x *executor) lastSeen(p string) stamp {
 	if o, ok := x.seen[p]; ok {
+		return o.stat
+	}
+	if o, ok := x.touched[p]; ok {
 		return o.stat
 	}
 	return baseStamp(x.base[p])

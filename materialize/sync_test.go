@@ -456,3 +456,60 @@ func (p *pair) change(space bool, path, text string) {
 		p.inMirror(path, text)
 	}
 }
+
+func TestCopiedMirrorIsTakenAsItIs(t *testing.T) {
+	p := newPair(t)
+	p.inSpace("a.md", "first")
+	p.sync(SyncOptions{})
+	// A restored backup: the same content, another inode and other times.
+	p.inMirror("a.md", "first")
+	p.inSpace("a.md", "second")
+	p.sync(SyncOptions{})
+	p.agree()
+}
+
+func TestModeAndContentChangedOnDifferentSidesAreMerged(t *testing.T) {
+	p := newPair(t)
+	p.inSpace("a.md", "first")
+	p.inSpace("b.md", "first")
+	p.sync(SyncOptions{})
+	p.ok(os.Chmod(filepath.Join(p.dir, "a.md"), 0o600))
+	p.writeInSpace("a.md", "second")
+	p.ok(os.WriteFile(filepath.Join(p.dir, "b.md"), []byte("second"), 0o644))
+	mode := uint32(0o600)
+	_, err := p.tree.ChangeAt("b.md", spacedb.Guard{}, spacedb.AttrChange{Mode: &mode})
+	p.ok(err)
+	if r := p.sync(SyncOptions{}); len(r.Plan.Conflicts) > 0 {
+		t.Errorf("conflicts: %v", r.Plan.Conflicts)
+	}
+	p.agree()
+	if want := "a.md=second 600\nb.md=second 600"; p.mirrorTree() != want {
+		t.Errorf("the mirror is\n%s", p.mirrorTree())
+	}
+	if r := p.sync(SyncOptions{}); !r.Plan.Empty() {
+		t.Errorf("another sync would do %v", r.Plan.Actions)
+	}
+}
+
+// writeInSpace changes a document's content and nothing else of it.
+func (p *pair) writeInSpace(path, text string) {
+	p.Helper()
+	a, err := p.tree.Resolve(path)
+	p.ok(err)
+	size := int64(0)
+	_, err = p.tree.SetAttr(a.ID, spacedb.AttrChange{Size: &size})
+	p.ok(err)
+	_, err = p.tree.WriteAt(a.ID, []byte(text), 0)
+	p.ok(err)
+}
+
+func TestPlainEditsAreOneAction(t *testing.T) {
+	p := newPair(t)
+	p.inSpace("a.md", "first")
+	p.sync(SyncOptions{})
+	p.writeInSpace("a.md", "second")
+	r := p.sync(SyncOptions{})
+	if len(r.Plan.Actions) != 1 || r.Done != 1 {
+		t.Errorf("%d done of %v", r.Done, r.Plan.Actions)
+	}
+}
