@@ -285,11 +285,6 @@ func (r *reconciler) newDirectory(p string, side Side, dir Entry) survival {
 // it. What was not changed goes; the directory stays where something survives.
 func (r *reconciler) partlyDeleted(p string, side Side, b, dir Entry) survival {
 	source, oneWay := r.rules.Direction.source()
-	if oneWay && source == side {
-		// The destination deleted it: it comes back, whole.
-		r.impose(p, verdict{decided: true, side: side, reason: "missing at the destination"})
-		return onBothSides
-	}
 	from := len(r.plan.Conflicts)
 	alive := r.below(p)
 	for i := range r.plan.Conflicts[from:] {
@@ -303,29 +298,33 @@ func (r *reconciler) partlyDeleted(p string, side Side, b, dir Entry) survival {
 		return onBothSides
 	case alive != onNeither:
 		return alive // left alone on its side, and so its directory is
-	case !dir.Same(b) && r.modeOutlives(p, side, b, dir):
+	case oneWay && source == side:
+		r.act(p, side.other(), b, Entry{}, dir, dir, false, "missing at the destination")
 		return onBothSides
+	case !dir.Same(b):
+		return r.changedMode(p, side, b, dir)
 	}
 	r.act(p, side, b, dir, Entry{}, Entry{}, false, "deleted in the "+side.other().String())
 	return onNeither
 }
 
-// modeOutlives: a directory whose mode was changed on one side and that was
+// changedMode: an empty directory whose mode was changed on one side and that was
 // deleted on the other is a conflict like a file's.
-func (r *reconciler) modeOutlives(p string, side Side, b, dir Entry) bool {
+func (r *reconciler) changedMode(p string, side Side, b, dir Entry) survival {
 	c := Conflict{Path: p, Kind: EditedAndDeleted, Base: b, Space: dir}
 	if side == Mirror {
 		c.Space, c.Mirror = Entry{}, dir
 	}
 	v := r.contest(c)
-	if !v.decided {
-		return true
-	}
-	if v.side == side {
+	switch {
+	case !v.decided:
+		return alive(side)
+	case v.side == side:
 		r.act(p, side.other(), b, Entry{}, dir, dir, false, v.reason)
-		return true
+		return onBothSides
 	}
-	return false
+	r.act(p, side, b, dir, Entry{}, Entry{}, true, v.reason)
+	return onNeither
 }
 
 // changedBelow says whether a side differs from the base anywhere below p.

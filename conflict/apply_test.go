@@ -1,0 +1,118 @@
+package conflict
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"sort"
+	"strings"
+)
+
+// world is what a plan is carried out on: the three trees, and the contents that
+// the space's history has. It does what package materialize does, in memory.
+type world struct {
+	base, space, mirror Tree
+	history             map[Hash]bool
+}
+
+func newWorld(base, space, mirror Tree) *world {
+	w := &world{base.clone(), space.clone(), mirror.clone(), map[Hash]bool{}}
+	// Whatever the space holds or held at a sync is sealed: it has revisions.
+	for _, t := range []Tree{base, space} {
+		for _, e := range t {
+			w.history[e.Hash] = true
+		}
+	}
+	return w
+}
+
+func (t Tree) clone() Tree {
+	c := Tree{}
+	for p, e := range t {
+		c[p] = e
+	}
+	return c
+}
+
+func (w *world) on(s Side) Tree {
+	if s == Space {
+		return w.space
+	}
+	return w.mirror
+}
+
+// apply carries a plan out action by action, each of which must find what it
+// expects, a directory to be in, and nothing below what it removes.
+func (w *world) apply(p Plan) error {
+	for _, a := range p.Actions {
+		if err := w.act(a); err != nil {
+			return fmt.Errorf("%s %s in the %s: %w", a.Op, a.Path, a.Side, err)
+		}
+	}
+	return nil
+}
+
+func (w *world) act(a Action) error {
+	side := w.on(a.Side)
+	if !side[a.Path].Same(a.Expect) {
+		return fmt.Errorf("it expects %v and finds %v", a.Expect, side[a.Path])
+	}
+	if a.Op == Adopt && !a.Expect.Same(a.Want) {
+		return fmt.Errorf("adopts %v and wants %v", a.Expect, a.Want)
+	}
+	if a.Side == Mirror && (a.Op == Write || a.Op == Link || a.Op == Remove) {
+		w.history[a.Expect.Hash] = true
+	}
+	if a.Want.Kind == Absent {
+		for p := range side {
+			if strings.HasPrefix(p, a.Path+"/") {
+				return fmt.Errorf("it still holds %s", p)
+			}
+		}
+		delete(side, a.Path)
+		delete(w.base, a.Path)
+		return nil
+	}
+	if i := strings.LastIndexByte(a.Path, '/'); i > 0 && side[a.Path[:i]].Kind != Directory {
+		return fmt.Errorf("it has no directory to be in")
+	}
+	if a.Expect.Kind == Directory && a.Want.Kind != Directory {
+		return fmt.Errorf("it takes the place of a directory that is still there")
+	}
+	side[a.Path] = a.Want
+	w.base[a.Path] = a.Want
+	return nil
+}
+
+// vanished is every content that was there before and is nowhere now.
+func (w *world) vanished(before ...Tree) (lost []string) {
+	have := map[Hash]bool{{}: true}
+	for _, t := range []Tree{w.space, w.mirror} {
+		for _, e := range t {
+			have[e.Hash] = true
+		}
+	}
+	for _, t := range before {
+		for p, e := range t {
+			if !have[e.Hash] && !w.history[e.Hash] {
+				lost = append(lost, p)
+			}
+		}
+	}
+	return lost
+}
+
+// text is a tree as a test can compare and a person can read it.
+func (t Tree) text() string {
+	var lines []string
+	for p, e := range t {
+		lines = append(lines, fmt.Sprintf("%s %s %o %x %s", p, e.Kind, e.Mode, e.Hash[:2], e.Target))
+	}
+	sort.Strings(lines)
+	return strings.Join(lines, "\n")
+}
+
+func file(text string, mtime int64) Entry {
+	return Entry{Kind: File, Mode: 0o644, Hash: sha256.Sum256([]byte(text)), Size: int64(len(text)), Mtime: mtime}
+}
+
+func directory(mtime int64) Entry { return Entry{Kind: Directory, Mode: 0o755, Mtime: mtime} }
