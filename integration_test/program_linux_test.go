@@ -118,19 +118,6 @@ func (b *bench) mkdir(name string) string {
 	return b.path(name)
 }
 
-func (b *bench) write(name, text string) {
-	b.Helper()
-	b.ok(os.MkdirAll(filepath.Dir(b.path(name)), 0o755))
-	b.ok(os.WriteFile(b.path(name), []byte(text), 0o644))
-}
-
-func (b *bench) read(name string) string {
-	b.Helper()
-	text, err := os.ReadFile(b.path(name))
-	b.ok(err)
-	return string(text)
-}
-
 // result is how a command ended.
 type result struct {
 	code           int

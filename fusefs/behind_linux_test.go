@@ -1,0 +1,58 @@
+package fusefs_test
+
+import (
+	"context"
+	"os"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"spacefs/spacedb"
+)
+
+func TestChangesFromBehindAreSeenAndWatched(t *testing.T) {
+	m := mount(t, spacedb.Options{})
+	m.write("f", "old")
+	m.read("f")
+	os.Stat(m.path("new"))
+	watch, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
+	m.ok(err)
+	defer unix.Close(watch)
+	_, err = unix.InotifyAddWatch(watch, m.dir, unix.IN_ATTRIB|unix.IN_CLOSE_WRITE)
+	m.ok(err)
+
+	m.place("f", "from behind")
+	m.place("new", "from behind")
+	eventually(t, "content seen", func() bool { return m.try("f") == "from behind" && m.try("new") == "from behind" })
+	buf := make([]byte, 4096)
+	eventually(t, "an inotify event", func() bool { n, _ := unix.Read(watch, buf); return n > 0 })
+	m.ok(m.store.Seal(context.Background()))
+	list, err := m.store.History("f")
+	m.ok(err)
+	if len(list) != 1 {
+		t.Errorf("the poke made a revision: %+v", list)
+	}
+}
+
+func (m *mounted) try(name string) string {
+	b, _ := os.ReadFile(m.path(name))
+	return string(b)
+}
+
+func TestDocumentsOpenForWritingAreNotSealed(t *testing.T) {
+	m := mount(t, spacedb.Options{Quiet: 20 * time.Millisecond})
+	f, err := os.Create(m.path("f"))
+	m.ok(err)
+	_, err = f.WriteString("half")
+	m.ok(err)
+	m.write("other", "whole")
+	eventually(t, "other sealed", func() bool { l, _ := m.store.History("other"); return len(l) == 1 })
+	if l, _ := m.store.History("f"); len(l) != 0 {
+		t.Errorf("sealed while open: %+v", l)
+	}
+	_, err = f.WriteString(" and whole")
+	m.ok(err)
+	m.ok(f.Close())
+	eventually(t, "f sealed", func() bool { l, _ := m.store.History("f"); return len(l) == 1 && l[0].Size == 14 })
+}
