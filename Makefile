@@ -8,7 +8,8 @@ help:
 	@echo 'make test    install what is missing and run every test'
 	@echo 'make build   bin/spacefs'
 	@echo 'make check   format, vet (Linux and macOS), lint, layering, tests with the race detector'
-	@echo 'make crash   the long SIGKILL loops'
+	@echo 'make crash   the long SIGKILL loops: 20 rounds of each'
+	@echo 'make fuzz    the properties and random tests, for long'
 	@echo 'make clean   remove what was built'
 
 deps:
@@ -18,22 +19,26 @@ build: deps
 	$(GO) build $(TAGS) -trimpath -o bin/spacefs .
 
 demo: build
-	@sh .ci/demo
+	@bash .ci/demo
 
 test: deps
-	$(GO) test $(TAGS) -count=1 ./...
+	$(GO) test $(TAGS) -count=1 -timeout 20m ./...
 
 check: deps
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo 'not gofmt-ed:'; gofmt -l $$(git ls-files '*.go'); exit 1; }
 	$(GO) vet $(TAGS) ./...
 	GOOS=darwin CGO_ENABLED=0 $(GO) vet ./...
 	$(GO) tool staticcheck $(TAGS) ./...
-	$(GO) test $(TAGS) -race -count=1 ./spacedb ./conflict ./materialize ./fusefs
+	$(GO) test $(TAGS) -race -count=1 ./spacedb ./conflict ./materialize ./fusefs ./daemon ./command
 
 crash: deps
 	SPACEFS_CRASH_ROUNDS=20 $(GO) test $(TAGS) -count=1 -timeout 60m -run Crash ./integration_test
 
+fuzz: deps
+	$(GO) test ./conflict -count=1 -rapid.checks=100000
+	for i in 1 2 3 4 5 6 7 8 9 10; do $(GO) test $(TAGS) -count=1 -run 'Differential|Random|Converge' ./fusefs ./materialize ./spacedb || exit 1; done
+
 clean:
 	rm -rf bin
 
-.PHONY: help deps build demo test check crash clean
+.PHONY: help deps build demo test check crash fuzz clean
