@@ -145,9 +145,9 @@ func (b *bench) editWithEmacs(name string) {
 // editWithNano needs a terminal.
 func (b *bench) editWithNano(name string) {
 	b.Helper()
-	b.sh(`export TMUX_TMPDIR="$PWD" TERM=xterm LC_ALL=C.UTF-8
+	b.sh(`export TMUX_TMPDIR="$PWD" TERM=xterm LC_ALL=C.UTF-8 SHELL=/bin/sh
 		tmux -f /dev/null new-session -d -s nano -x 80 -y 24 "nano -I -L ` + name + `"
-		for i in $(seq 100); do tmux capture-pane -p -t nano | grep -q 'Exit' && break; sleep 0.05; done
+		for i in $(seq 100); do tmux has-session -t nano; ! tmux capture-pane -p -t nano | grep -q 'Exit' || break; sleep 0.05; done
 		tmux send-keys -t nano '// by nano' Enter
 		tmux send-keys -t nano C-o Enter C-x
 		for i in $(seq 200); do tmux has-session -t nano 2>/dev/null || exit 0; sleep 0.05; done
