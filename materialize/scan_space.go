@@ -32,7 +32,8 @@ func scanSpace(ctx context.Context, v *spacedb.Snapshot, since uint64, base map[
 		s.total++
 		return s.visit(it, base, found)
 	}
-	if !complete {
+	// Looking paths up one by one is dear: for many, looking at all is cheaper.
+	if !complete || int64(len(paths)) > v.Nodes()/8 {
 		if err := v.Walk(ctx, "", visit); err != nil {
 			return nil, err
 		}
@@ -42,7 +43,11 @@ func scanSpace(ctx context.Context, v *spacedb.Snapshot, since uint64, base map[
 		return s, nil
 	}
 	sorted := sortedPaths(base, len(paths) > 0)
+	var walked pathSet // directories that were looked through
 	for _, p := range paths {
+		if walked.cover(p) {
+			continue
+		}
 		it, err := v.Item(p)
 		switch {
 		case errors.Is(err, spacedb.ErrNotFound), errors.Is(err, spacedb.ErrNotDir):
@@ -50,10 +55,10 @@ func scanSpace(ctx context.Context, v *spacedb.Snapshot, since uint64, base map[
 			return nil, err
 		default:
 			if err := visit(it); err == nil && it.Attr.IsDir() {
-				err = v.Walk(ctx, p, visit)
-				if err != nil {
+				if err := v.Walk(ctx, p, visit); err != nil {
 					return nil, err
 				}
+				walked.put(p)
 			}
 		}
 		s.gone(p, base, found)

@@ -131,7 +131,7 @@ func (s *syncer) round(ctx context.Context) (again bool, err error) {
 		return false, err
 	}
 	if len(s.result.Failed) == 0 && len(v.plan.Left) == 0 && !v.withheld {
-		err = s.store.FinishSync(s.mirror.known.ID, v.snapshot.Seq())
+		err = s.store.FinishSync(s.mirror.known.ID, v.snapshot.Seq(), s.run.ID)
 	}
 	return onlyChanged(x.failed.list), err
 }
@@ -225,9 +225,9 @@ func onlyChanged(failed []PathError) bool {
 // withhold takes out of a plan what concerns paths that could not be looked at,
 // or that somebody is just writing.
 func withhold(plan conflict.Plan, failed *failures, unsettled []string) (conflict.Plan, bool) {
-	var busy failures
+	var busy pathSet
 	for _, p := range unsettled {
-		busy.add(p, "")
+		busy.put(p)
 	}
 	keep := plan.Actions[:0:0]
 	for _, a := range plan.Actions {

@@ -96,7 +96,21 @@ func (s *Store) AdvanceBase(mirror int64, set []BaseEntry, remove []string) erro
 	return s.record(statements...)
 }
 
-// FinishSync records that a sync that saw the store up to seq is complete.
-func (s *Store) FinishSync(mirror int64, seq uint64) error {
+// FinishSync records that a sync is complete that saw the store up to seq and
+// brought into it what the journal has of that run. If the journal has nothing
+// else since, the next sync need not look at that again.
+func (s *Store) FinishSync(mirror int64, seq uint64, run int64) error {
+	err := s.reading(func(c *conn) error {
+		_, err := c.one(func(r row) error {
+			if others := r.int(0); others == 0 {
+				seq = max(seq, uint64(r.int(1)))
+			}
+			return nil
+		}, `SELECT (SELECT count(*) FROM journal WHERE seq > ? AND run <> ?), seq FROM space`, seq, run)
+		return err
+	})
+	if err != nil {
+		return err
+	}
 	return s.record(statement{`UPDATE mirror SET seq = max(seq, ?), last_sync = ? WHERE id = ?`, []any{seq, s.now(), mirror}})
 }

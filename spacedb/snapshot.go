@@ -27,6 +27,7 @@ type Snapshot struct {
 	store *Store
 	conn  *conn
 	seq   uint64
+	nodes int64
 }
 
 // Snapshot makes everything durable and returns the tree as it is then.
@@ -47,7 +48,8 @@ func (s *Store) Snapshot(ctx context.Context) (*Snapshot, error) {
 		return nil, err
 	}
 	// The first read is what fixes the moment.
-	_, err = c.one(func(r row) error { v.seq = uint64(r.int(0)); return nil }, `SELECT seq FROM space`)
+	_, err = c.one(func(r row) error { v.seq, v.nodes = uint64(r.int(0)), r.int(1); return nil },
+		`SELECT seq, nodes FROM space`)
 	if err != nil {
 		return nil, errors.Join(err, v.Close())
 	}
@@ -67,6 +69,9 @@ func (v *Snapshot) Close() error {
 
 // Seq is the last operation that the snapshot shows.
 func (v *Snapshot) Seq() uint64 { return v.seq }
+
+// Nodes is how many nodes its tree has.
+func (v *Snapshot) Nodes() int64 { return v.nodes }
 
 // Walk visits everything below root, parents before children, siblings in byte
 // order. A directory's subtree is skipped when fn returns fs.SkipDir for it.
