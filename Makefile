@@ -9,6 +9,7 @@ help:
 	@echo 'make build   bin/spacefs'
 	@echo 'make check   format, vet (Linux and macOS), lint, layering, tests with the race detector'
 	@echo 'make crash   the long SIGKILL loops: 20 rounds of each'
+	@echo 'make power   2000 power cuts; make sabotage shows that they would find a broken engine'
 	@echo 'make fuzz    the properties and random tests, for long'
 	@echo 'make clean   remove what was built'
 
@@ -34,6 +35,12 @@ check: deps
 crash: deps
 	SPACEFS_CRASH_ROUNDS=20 $(GO) test $(TAGS) -count=1 -timeout 60m -run Crash ./integration_test
 
+power: deps
+	SPACEFS_POWER_CUTS=2000 $(GO) test $(TAGS) -count=1 -timeout 60m -run PowerLossLoses -v ./integration_test | grep -v ===
+
+sabotage: deps
+	for way in 'no sync' 'no order'; do SPACEFS_SABOTAGE="$$way" $(GO) test -tags sqlite_fts5,sabotage -count=1 -run Sabotaged -v ./integration_test || exit 1; done
+
 fuzz: deps
 	$(GO) test ./conflict -count=1 -rapid.checks=100000
 	for i in 1 2 3 4 5 6 7 8 9 10; do $(GO) test $(TAGS) -count=1 -run 'Differential|Random|Converge' ./fusefs ./materialize ./spacedb || exit 1; done
@@ -41,4 +48,4 @@ fuzz: deps
 clean:
 	rm -rf bin
 
-.PHONY: help deps build demo test check crash fuzz clean
+.PHONY: help deps build demo test check crash power sabotage fuzz clean

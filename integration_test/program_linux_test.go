@@ -45,7 +45,17 @@ var program = sync.OnceValues(func() (string, error) {
 	return bin, nil
 })
 
+// roleVariable tells a child that it is not to run tests but to play a part.
+const roleVariable = "SPACEFS_TEST_ROLE"
+
 func TestMain(m *testing.M) {
+	if os.Getenv(roleVariable) == "disk" {
+		if err := serveDisk(os.Args[1]); err != nil {
+			fmt.Fprintln(os.Stderr, "disk:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	syscall.Umask(0o022)
 	code := m.Run()
 	if bin, err := program(); err == nil && os.Getenv(builtVariable) == "" {

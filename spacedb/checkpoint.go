@@ -9,13 +9,10 @@ import (
 // own: inside a commit it would stall whoever waits in fsync for as long as it
 // takes to write and sync everything since the last time.
 
-// longWAL is how many bytes of WAL are worth a checkpoint.
-const longWAL = 32 << 20
-
 // checkpointIfLong asks for a checkpoint; it does not wait for it. A stat is
 // all it does with the file: opening and closing it would drop SQLite's locks.
 func (s *Store) checkpointIfLong() {
-	if info, err := os.Stat(s.path + "-wal"); err == nil && info.Size() > longWAL {
+	if info, err := os.Stat(s.path + "-wal"); err == nil && info.Size() > s.options.WAL {
 		select {
 		case s.long <- struct{}{}:
 		default:

@@ -55,6 +55,9 @@ func openConn(path, mode string) (*conn, error) {
 		// Checkpoints have a connection and a goroutine of their own.
 		"PRAGMA wal_autocheckpoint=0",
 	}
+	if sabotage == "no sync" {
+		pragmas = append(pragmas, "PRAGMA synchronous=OFF")
+	}
 	if mode == modeRead {
 		pragmas = append(pragmas, "PRAGMA query_only=ON")
 	}

@@ -17,6 +17,7 @@ type Options struct {
 	Dirty int64
 	// Nodes is how many nodes stay in memory when nothing needs them; 131072 if 0.
 	Nodes int
+	WAL   int64 // bytes of WAL that are worth a checkpoint; 32 MiB if 0
 }
 
 func (o Options) now() time.Time {
@@ -109,6 +110,9 @@ func newStore(path string, o Options, lock *lockFile) *Store {
 	}
 	if o.Dirty == 0 {
 		o.Dirty = 128 << 20
+	}
+	if o.WAL == 0 {
+		o.WAL = 32 << 20
 	}
 	if o.Nodes == 0 {
 		o.Nodes = 1 << 17

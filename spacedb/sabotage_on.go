@@ -1,0 +1,9 @@
+//go:build sabotage
+
+package spacedb
+
+import "os"
+
+// sabotage: "no sync" commits without syncing; "no order" leaves out of a
+// commit, now and then, what the next one brings.
+var sabotage = os.Getenv("SPACEFS_SABOTAGE")
