@@ -16,6 +16,7 @@ import (
 
 	"github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
 )
 
 // disk is a filesystem of one directory that remembers what was synced. On a
@@ -298,7 +299,7 @@ func serveDisk(dir string) error {
 			fmt.Println("ok")
 		}
 	}
-	return server.Unmount()
+	return errors.Join(server.Unmount(), unix.Unmount(dir, unix.MNT_DETACH))
 }
 
 func (d *disk) obey(words []string) error {
@@ -333,8 +334,7 @@ func startDisk(dir string) (*diskProcess, error) {
 	cmd := exec.Command(self, dir)
 	cmd.Env = append(os.Environ(), roleVariable+"=disk")
 	cmd.Stderr = os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	in, err := cmd.StdinPipe()
+	in, err := cmd.StdinPipe() // it ends with it
 	if err != nil {
 		return nil, err
 	}
