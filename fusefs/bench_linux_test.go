@@ -23,6 +23,7 @@ func BenchmarkMounted(b *testing.B) {
 		{"unlink", writeFile, func(dir string, i int) error { return os.Remove(file(dir, i)) }},
 		{"write-4k-fsync-in-large", largeFile, writeAndSync},
 		{"append-256", emptyFile, appendLine},
+		{"write-1m-sequential", emptyFile, writeMegabyte},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
 			store, err := spacedb.Create(b.TempDir()+"/bench.space", spacedb.Options{})
@@ -98,5 +99,17 @@ func appendLine(dir string, _ int) error {
 	}
 	defer unix.Close(fd)
 	_, err = unix.Write(fd, make([]byte, 256))
+	return err
+}
+
+var megabyte = make([]byte, 1<<20)
+
+func writeMegabyte(dir string, i int) error {
+	fd, err := unix.Open(dir+"/log", unix.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	_, err = unix.Pwrite(fd, megabyte, int64(i)<<20)
 	return err
 }

@@ -29,7 +29,7 @@ func (b *batch) applyContent(c *conn) error {
 		}
 	}
 	for _, r := range b.chunks {
-		if err := c.exec(`REPLACE INTO chunk (id, data) VALUES (?, ?)`, r.id, nonNil(r.data)); err != nil {
+		if err := c.exec(`REPLACE INTO chunk (id, base, data) VALUES (?, 0, ?)`, r.id, nonNil(r.data)); err != nil {
 			return err
 		}
 	}

@@ -142,7 +142,7 @@ func (c *checker) readChunks() error {
 			c.found(fmt.Sprintf("chunk %d", r.int(0)), "%d bytes", r.int(1))
 		}
 		return c.ctx.Err()
-	}, `SELECT id, length(data) FROM chunk`)
+	}, `SELECT id, CASE base WHEN 0 THEN length(data) ELSE 0 END, base FROM chunk`)
 }
 
 func (c *checker) readExtents() error {

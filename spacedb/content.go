@@ -172,16 +172,26 @@ func (s *Store) readContent(n *node, p []byte, off int64) (int, error) {
 
 // readChunk hands fn a stored chunk; it is valid during the call only.
 func (c *conn) readChunk(id int64, fn func([]byte)) error {
+	packed := false
 	found, err := c.one(func(r row) error {
-		data := r.bytes(0)
+		if packed = r.int(0) != baseNone; packed {
+			return nil
+		}
+		data := r.bytes(1)
 		if len(data) > chunkSize {
 			return damaged("chunk %d has %d bytes", id, len(data))
 		}
 		fn(data)
 		return nil
-	}, `SELECT data FROM chunk WHERE id = ?`, id)
+	}, `SELECT base, data FROM chunk WHERE id = ?`, id)
 	if err == nil && !found {
 		err = damaged("chunk %d is missing", id)
+	}
+	if err == nil && packed {
+		var content []byte
+		if content, _, err = c.chunk(id, 0); err == nil {
+			fn(content)
+		}
 	}
 	return err
 }

@@ -3,6 +3,7 @@ package spacedb
 import (
 	"context"
 	"errors"
+	"log/slog"
 )
 
 // finish is the last thing a store does: it seals, lets orphans go, trims the
@@ -20,6 +21,9 @@ func (s *Store) finish() error {
 	s.mu.Unlock()
 	// What was buried is sealed before it goes.
 	err = errors.Join(err, s.Seal(context.Background()))
+	if err := s.packSuperseded(context.Background()); err != nil {
+		slog.Warn("history could not be packed; it stays as it is", "space", s.path, "err", err)
+	}
 	s.mu.Lock()
 	s.seq++
 	s.cleanly = err == nil

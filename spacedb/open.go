@@ -19,7 +19,7 @@ import (
 const (
 	applicationID = 0x73706673 // "spfs"
 	schemaVersion = 1
-	pageSize      = 4096
+	pageSize      = 8192
 	chunkSize     = 64 << 10
 )
 

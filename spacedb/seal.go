@@ -63,7 +63,7 @@ func (s *Store) sealRested(ctx context.Context) error {
 	if err := s.sweepFile(); err != nil {
 		return err
 	}
-	return s.sealWhere(ctx, s.rested, s.busy.Load())
+	return errors.Join(s.sealWhere(ctx, s.rested, s.busy.Load()), s.packSuperseded(ctx))
 }
 
 // Seal makes a revision of every document that changed since its last one, at
@@ -95,7 +95,7 @@ func (s *Store) sealWhere(ctx context.Context, ready func(*node) bool, busy *fun
 	}
 	s.mu.Unlock()
 	sort.Slice(todo, func(i, j int) bool { return todo[i] < todo[j] })
-	var failed error
+	var failed error // the first of many is enough
 	for _, id := range todo {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -104,7 +104,9 @@ func (s *Store) sealWhere(ctx context.Context, ready func(*node) bool, busy *fun
 			continue
 		}
 		if err := s.sealNode(id, ready); err != nil && !errors.Is(err, ErrNotFound) {
-			failed = errors.Join(failed, err)
+			if failed == nil {
+				failed = err
+			}
 		}
 		if err := s.waitRoom(); err != nil {
 			return err
@@ -198,6 +200,9 @@ func (t *Tree) seal(n *node, path string, sum Hash) error {
 		path = s.epitaph(n)
 	}
 	s.last.revision++
+	if n.revision != 0 {
+		s.superseded = append(s.superseded, supersession{n.revision, s.last.revision})
+	}
 	n.history = history{document: n.document, revision: s.last.revision, sha256: sum}
 	n.seals = append(n.seals, sealing{
 		document: n.document, revision: n.revision, path: path, time: n.changed, by: n.wroteBy, sha256: sum,

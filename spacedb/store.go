@@ -67,6 +67,7 @@ type Store struct {
 	pending    records  // rows that wait for the next commit beside the nodes'
 	inFlight   *records // those of the running commit
 	unsealed   map[NodeID]*node
+	superseded []supersession // revisions to pack
 	// detached holds identities that left their path since the last commits;
 	// the file has the older ones.
 	detached    map[string]detached

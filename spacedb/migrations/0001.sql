@@ -52,6 +52,7 @@ CREATE INDEX entry_node ON entry (node);
 -- Content, in a table of its own so that node rows stay dense.
 CREATE TABLE chunk (
   id   INTEGER PRIMARY KEY,
+  base INTEGER NOT NULL,         -- 0: data is the content; -1: packed; else packed against that chunk
   data BLOB NOT NULL
 );
 
@@ -187,7 +188,7 @@ CREATE VIEW documents AS
          CASE WHEN node.sealed THEN lower(hex(node.sha256)) END AS sha256,
          node.mode AS mode,
          CASE WHEN node.size = 0 THEN ''
-              ELSE (SELECT CAST(data AS TEXT) FROM chunk WHERE chunk.id = node.chunk)
+              ELSE (SELECT CAST(data AS TEXT) FROM chunk WHERE chunk.id = node.chunk AND base = 0)
                 || coalesce((SELECT group_concat(CAST(data AS TEXT), '') FROM
                      (SELECT data FROM extent JOIN chunk ON chunk.id = extent.chunk
                        WHERE extent.node = node.id ORDER BY extent.idx)), '')
