@@ -27,8 +27,9 @@ import (
 // It runs in a process of its own, so that nobody waits for himself.
 type disk struct {
 	fs.Inode
-	mu      sync.Mutex // guards all below, and every diskFile
-	deaf    bool       // pretends to sync
+	mu      sync.Mutex    // guards all below, and every diskFile
+	deaf    bool          // pretends to sync
+	refuses syscall.Errno // what writing and syncing fail with; 0: they do not
 	synced  map[string]*diskFile
 	pending []nameChange
 	serial  uint64
@@ -124,6 +125,9 @@ func (f *diskFile) Read(_ context.Context, _ fs.FileHandle, dest []byte, off int
 func (f *diskFile) Write(_ context.Context, _ fs.FileHandle, data []byte, off int64) (uint32, syscall.Errno) {
 	f.disk.mu.Lock()
 	defer f.disk.mu.Unlock()
+	if f.disk.refuses != 0 {
+		return 0, f.disk.refuses
+	}
 	f.change(dataChange{off, append([]byte{}, data...)})
 	return uint32(len(data)), 0
 }
@@ -131,8 +135,8 @@ func (f *diskFile) Write(_ context.Context, _ fs.FileHandle, data []byte, off in
 func (f *diskFile) Fsync(context.Context, fs.FileHandle, uint32) syscall.Errno {
 	f.disk.mu.Lock()
 	defer f.disk.mu.Unlock()
-	if f.disk.deaf {
-		return 0
+	if f.disk.deaf || f.disk.refuses == syscall.EIO {
+		return f.disk.refuses
 	}
 	for _, c := range f.pending {
 		f.synced = c.apply(f.synced)
@@ -309,6 +313,11 @@ func (d *disk) obey(words []string) error {
 		defer d.mu.Unlock()
 		d.deaf = true
 		return nil
+	case words[0] == "refuse" && len(words) == 2:
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		_, err := fmt.Sscan(words[1], (*uintptr)(&d.refuses))
+		return err
 	case words[0] == "cut" && len(words) == 4:
 		var seed int64
 		if _, err := fmt.Sscan(words[1], &seed); err != nil {
@@ -368,6 +377,11 @@ func (p *diskProcess) answer() error {
 
 func (p *diskProcess) cut(seed int64, way, dir string) error {
 	return errors.Join(p.out("cut\t%d\t%s\t%s", seed, way, dir), p.answer())
+}
+
+// refuse makes writing and syncing fail; 0 ends that.
+func (p *diskProcess) refuse(errno syscall.Errno) error {
+	return errors.Join(p.out("refuse\t%d", uintptr(errno)), p.answer())
 }
 
 func (p *diskProcess) deaf() error { return errors.Join(p.out("deaf"), p.answer()) }

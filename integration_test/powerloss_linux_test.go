@@ -235,17 +235,16 @@ type stormy struct {
 	disk *diskProcess
 	log  *history
 	rng  *rand.Rand
-	dir  string
 	stop atomic.Bool
 	done chan error
 
 	image string // what the last cut left; it stays when something is wrong with it
 }
 
-func newStorm(t *testing.T, deaf bool) *stormy {
+// onDisk is a space on a disk of the tests' own, mounted.
+func onDisk(t *testing.T) (*diskProcess, *spacedb.Store, *fusefs.Server) {
 	t.Helper()
 	needFUSE(t)
-	rng := seeded(t)
 	dir := t.TempDir()
 	for _, name := range []string{"disk", "mnt"} {
 		if err := os.Mkdir(filepath.Join(dir, name), 0o755); err != nil {
@@ -271,12 +270,29 @@ func newStorm(t *testing.T, deaf bool) *stormy {
 		t.Fatal(err)
 	}
 	store.SetBusy(server.Busy)
+	t.Cleanup(func() {
+		if err := server.Unmount(); err != nil {
+			t.Error(err)
+			_ = server.Detach()
+		}
+		server.Wait()
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return d, store, server
+}
+
+func newStorm(t *testing.T, deaf bool) *stormy {
+	t.Helper()
+	rng := seeded(t)
+	d, _, server := onDisk(t)
 	if deaf {
 		if err := d.deaf(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	s := &stormy{T: t, disk: d, log: &history{}, rng: rng, dir: dir, done: make(chan error, 1)}
+	s := &stormy{T: t, disk: d, log: &history{}, rng: rng, done: make(chan error, 1)}
 	s.log.add(state{}, "nothing")
 	w := &worker{root: server.Dir(), rng: rand.New(rand.NewSource(rng.Int63())), tree: map[string][]byte{}, log: s.log}
 	go func() {
@@ -291,14 +307,6 @@ func newStorm(t *testing.T, deaf bool) *stormy {
 	t.Cleanup(func() {
 		s.stop.Store(true)
 		if err := <-s.done; err != nil {
-			t.Error(err)
-		}
-		if err := server.Unmount(); err != nil {
-			t.Error(err)
-			_ = server.Detach()
-		}
-		server.Wait()
-		if err := store.Close(); err != nil {
 			t.Error(err)
 		}
 	})

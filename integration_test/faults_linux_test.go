@@ -1,0 +1,89 @@
+package integration_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"spacefs/spacedb"
+)
+
+// What a program is told when the disk under the space is full or broken, and
+// what is left when it is well again: everything that was accepted.
+func TestDiskFullOrBrokenIsToldAndNothingIsDropped(t *testing.T) {
+	for _, errno := range []syscall.Errno{unix.ENOSPC, unix.EIO} {
+		t.Run(unix.ErrnoName(errno), func(t *testing.T) {
+			disk, store, server := onDisk(t)
+			at := func(name string) string { return filepath.Join(server.Dir(), name) }
+			ok := func(err error) {
+				t.Helper()
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			ok(os.WriteFile(at("before"), []byte("before"), 0o644))
+			ok(syncPath(at("before")))
+
+			ok(disk.refuse(errno))
+			ok(os.WriteFile(at("during"), []byte("during"), 0o644)) // memory takes it
+			if err := syncPath(at("during")); !errors.Is(err, errno) {
+				t.Errorf("fsync says %v", err)
+			}
+			if err := os.Mkdir(at("refused"), 0o755); !errors.Is(err, errno) {
+				t.Errorf("mkdir says %v", err)
+			}
+			if err := os.WriteFile(at("before"), []byte("changed"), 0o644); !errors.Is(err, errno) {
+				t.Errorf("write says %v", err)
+			}
+			if store.Status().Trouble == "" {
+				t.Error("the status says that all is well")
+			}
+			for _, name := range []string{"before", "during"} {
+				if text, err := os.ReadFile(at(name)); err != nil || string(text) != name {
+					t.Errorf("%s reads %q (%v)", name, text, err)
+				}
+			}
+
+			ok(disk.refuse(0))
+			recovered := false
+			for deadline := time.Now().Add(10 * time.Second); !recovered && time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+				recovered = os.Mkdir(at("after"), 0o755) == nil
+			}
+			if !recovered || store.Status().Trouble != "" {
+				t.Fatalf("it does not recover: %s", store.Status().Trouble)
+			}
+			ok(syncPath(at("after")))
+
+			image := t.TempDir()
+			ok(disk.cut(1, "everything", image))
+			left, err := spacedb.Open(filepath.Join(image, "test.space"), spacedb.Options{})
+			ok(err)
+			defer left.Close()
+			if findings, err := left.Check(t.Context()); err != nil || len(findings) > 0 {
+				t.Errorf("check: %v %v", findings, err)
+			}
+			for _, name := range []string{"before", "during", "after"} {
+				if _, err := left.Tree(spacedb.Actor{}).Resolve(name); err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+			}
+			if _, err := left.Tree(spacedb.Actor{}).Resolve("refused"); !errors.Is(err, spacedb.ErrNotFound) {
+				t.Errorf("what was refused is there: %v", err)
+			}
+		})
+	}
+}
+
+func syncPath(path string) error {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	return unix.Fsync(fd)
+}
