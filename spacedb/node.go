@@ -231,12 +231,22 @@ func scanNode(r row) (*node, error) {
 		return nil, damaged("node row %d", r.int(0))
 	case n.size < 0 || n.size > MaxSize || n.chunks < 0 || n.chunk < 0:
 		return nil, damaged("node %d has size %d in %d chunks", n.id, n.size, n.chunks)
+	case n.mode&^(TypeMask|PermMask) != 0 || !knownType(t):
+		return nil, damaged("node %d has mode %o", n.id, n.mode)
 	case t == TypeDir:
 		n.dir = &directory{entries: map[string]NodeID{}}
 	case t == TypeSymlink && (n.size > MaxTarget || n.size == 0):
 		return nil, damaged("symlink %d has a target of %d bytes", n.id, n.size)
 	}
 	return n, nil
+}
+
+func knownType(t uint32) bool {
+	switch t {
+	case TypeRegular, TypeDir, TypeSymlink, TypeFIFO, TypeSocket, TypeChar, TypeBlock:
+		return true
+	}
+	return false
 }
 
 // checkName refuses what no directory may hold, from a program or from a file.
