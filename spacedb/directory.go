@@ -37,10 +37,38 @@ func (s *Store) child(d *node, name string) (*node, error) {
 		return nil, err
 	}
 	if !found {
-		return nil, ErrNotFound
+		return nil, s.missed(d, name)
 	}
 	n = s.adopt(n)
 	return s.named(d, name, n.id)
+}
+
+// A name that is not there is asked for at least twice when a file is made. So
+// some are remembered; and who makes many files in a small directory that was
+// read in part soon has all of it.
+const (
+	knownMisses = 1024 // names in a directory
+	manyMisses  = 32
+	smallDir    = 1024 // entries
+)
+
+// missed remembers that a name is not in d, and returns ErrNotFound.
+func (s *Store) missed(d *node, name string) error {
+	if d.dir.misses++; d.dir.misses == manyMisses {
+		var entries int64
+		_, err := s.meta.one(func(r row) error { entries = r.int(0); return nil },
+			`SELECT count(*) FROM (SELECT 1 FROM entry WHERE parent = ? LIMIT ?)`, d.id, smallDir+1)
+		if err == nil && entries <= smallDir {
+			err = s.complete(d)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if !d.dir.complete && d.dir.misses < knownMisses {
+		d.dir.entries[name] = 0
+	}
+	return ErrNotFound
 }
 
 // named returns node id, remembering that name in d names it.

@@ -79,6 +79,7 @@ const (
 type directory struct {
 	entries  map[string]NodeID // 0 is a tombstone: known to be absent
 	complete bool              // entries holds them all
+	misses   int               // names that were looked for in vain
 	order    []ordered         // by cookie, names that went included; nil before it is listed
 	late     []ordered         // names that came since order was built
 	changed  map[string]change // since the last cut
