@@ -41,9 +41,9 @@ func (s *Store) commitOnce() error {
 		return s.trouble
 	}
 	s.settle(s.running)
+	s.checkpointIfLong(s.running)
 	s.running = nil
 	s.trouble = nil
-	s.checkpointIfLong()
 	return nil
 }
 
@@ -99,6 +99,9 @@ func (t *Tree) Fsync(id NodeID) error {
 		seq = 0
 	}
 	s.mu.Unlock()
+	if seq > 0 && !s.waited.Swap(true) {
+		signal(s.asked)
+	}
 	return s.commit(seq)
 }
 
@@ -117,10 +120,7 @@ func (s *Store) record(statements ...statement) error {
 func (s *Store) recordLocked(statements ...statement) {
 	s.seq++
 	s.pending.statements = append(s.pending.statements, statements...)
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
+	signal(s.wake)
 }
 
 // runCommitter makes idle data durable without being asked: a change waits

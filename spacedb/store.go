@@ -17,7 +17,7 @@ type Options struct {
 	Dirty int64
 	// Nodes is how many nodes stay in memory when nothing needs them; 131072 if 0.
 	Nodes int
-	WAL   int64 // bytes of WAL that are worth a checkpoint; 32 MiB if 0
+	WAL   int64 // bytes of WAL that are worth a checkpoint; 16 MiB if 0
 }
 
 func (o Options) now() time.Time {
@@ -84,12 +84,15 @@ type Store struct {
 	usageNodes atomic.Int64
 	usageBytes atomic.Int64
 	commits    atomic.Int64
+	walBytes   atomic.Int64 // written since the last checkpoint, about
 	busy       atomic.Pointer[func(NodeID) bool]
 	junk       junkRules
 	watchers   watchers
 
 	wake    chan struct{} // something is dirty
 	long    chan struct{} // the WAL is long
+	asked   chan struct{} // somebody waited for a commit
+	waited  atomic.Bool   // asked has been told
 	stop    chan struct{}
 	stopped sync.WaitGroup
 }
@@ -113,7 +116,7 @@ func newStore(path string, o Options, lock *lockFile) *Store {
 		o.Dirty = 128 << 20
 	}
 	if o.WAL == 0 {
-		o.WAL = 32 << 20
+		o.WAL = 16 << 20
 	}
 	if o.Nodes == 0 {
 		o.Nodes = 1 << 17
@@ -131,6 +134,7 @@ func newStore(path string, o Options, lock *lockFile) *Store {
 		readers:    readerPool{path: path},
 		wake:       make(chan struct{}, 1),
 		long:       make(chan struct{}, 1),
+		asked:      make(chan struct{}, 1),
 		stop:       make(chan struct{}),
 	}
 }

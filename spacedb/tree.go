@@ -41,10 +41,7 @@ func (t *Tree) touch(n *node, bits dirtyBits) {
 	s := t.store
 	if n.dirty == 0 {
 		s.dirty[n] = struct{}{}
-		select {
-		case s.wake <- struct{}{}:
-		default:
-		}
+		signal(s.wake)
 	}
 	n.dirty |= bits
 	n.by, n.at = t.by, s.seq
