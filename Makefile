@@ -8,6 +8,7 @@ help:
 	@echo 'make test    install what is missing and run every test'
 	@echo 'make build   bin/spacefs'
 	@echo 'make check   format, vet (Linux and macOS), lint, layering, tests with the race detector'
+	@echo 'make bench   measure, beside other filesystems, and write docs/performance.md'
 	@echo 'make crash   the long SIGKILL loops: 20 rounds of each'
 	@echo 'make power   2000 power cuts; make sabotage shows that they would find a broken engine'
 	@echo 'make fuzz    the properties and random tests, for long'
@@ -32,6 +33,9 @@ check: deps
 	$(GO) tool staticcheck $(TAGS) ./...
 	$(GO) test $(TAGS) -race -count=1 ./spacedb ./conflict ./materialize ./fusefs ./daemon ./command
 
+bench: deps
+	SPACEFS_BENCH=$(CURDIR)/docs/performance.md $(GO) test $(TAGS) -count=1 -timeout 60m -run 'TestBench$$' -v ./integration_test | grep -v ===
+
 crash: deps
 	SPACEFS_CRASH_ROUNDS=20 $(GO) test $(TAGS) -count=1 -timeout 60m -run Crash ./integration_test
 
@@ -48,4 +52,4 @@ fuzz: deps
 clean:
 	rm -rf bin
 
-.PHONY: help deps build demo test check crash power sabotage fuzz clean
+.PHONY: help deps build demo test check bench crash power sabotage fuzz clean
