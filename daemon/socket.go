@@ -94,18 +94,16 @@ func (e *eventWriter) end(result any, err error) {
 // listen opens the control socket of a space, in a directory that is the
 // user's alone.
 func listen(space string) (net.Listener, string, error) {
-	dir := filepath.Join(os.Getenv("XDG_RUNTIME_DIR"), "spacefs")
-	if os.Getenv("XDG_RUNTIME_DIR") == "" {
-		dir = filepath.Join(os.TempDir(), fmt.Sprintf("spacefs-%d", os.Getuid()))
-	}
+	sum := sha256.Sum256([]byte(space))
+	name := hex.EncodeToString(sum[:8]) + ".sock"
+	dir := socketDir(len(name))
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, "", err
 	}
 	if info, err := os.Lstat(dir); err != nil || !info.IsDir() || info.Mode().Perm() != 0o700 || !ownedByUs(info) {
 		return nil, "", fmt.Errorf("%s must be a directory of mode 0700 that belongs to you", dir)
 	}
-	sum := sha256.Sum256([]byte(space))
-	path := filepath.Join(dir, hex.EncodeToString(sum[:8])+".sock")
+	path := filepath.Join(dir, name)
 	// Whoever listened there is dead: we hold the space's lock.
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, "", err
@@ -117,7 +115,23 @@ func listen(space string) (net.Listener, string, error) {
 	return l, path, os.Chmod(path, 0o600)
 }
 
-// serveHTTP answers the socket.
+// socketDir is where sockets are: the first place whose name leaves room for
+// theirs. The kernel takes 108 bytes on Linux and 104 on macOS.
+func socketDir(name int) string {
+	own := fmt.Sprintf("spacefs-%d", os.Getuid())
+	places := []string{filepath.Join(os.TempDir(), own), filepath.Join("/tmp", own)}
+	if runtime := os.Getenv("XDG_RUNTIME_DIR"); runtime != "" {
+		places = append([]string{filepath.Join(runtime, "spacefs")}, places...)
+	}
+	for _, dir := range places {
+		if len(dir)+1+name < 104 {
+			return dir
+		}
+	}
+	return places[len(places)-1]
+}
+
+// ServeHTTP answers the socket.
 func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	args, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
 	if err != nil || r.Method != http.MethodPost {
