@@ -1,0 +1,130 @@
+package materialize
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"syscall"
+
+	"spacefs/conflict"
+	"spacefs/spacedb"
+)
+
+// barrier makes everything since the last one durable and then moves the bases.
+func (x *executor) barrier() error {
+	few := len(x.staged) <= fewFiles
+	var failed error
+	if len(x.staged) > 0 && !few {
+		failed = x.disk.syncAll()
+	}
+	for _, st := range x.staged {
+		dir, name := path.Split(st.action.Path)
+		err := failed
+		if err == nil && few {
+			err = x.disk.syncFile(st.temp)
+		}
+		if err == nil {
+			err = x.rename(st.temp, dir, name, st.action)
+		} else {
+			_ = x.mirror.root.Remove(st.temp)
+		}
+		if err != nil {
+			x.note(st.action, err)
+			continue
+		}
+		x.done = append(x.done, st.action)
+	}
+	if err := x.syncDirs(few); err != nil {
+		return fmt.Errorf("the mirror cannot be made durable: %w", err)
+	}
+	err := x.advance()
+	x.staged, x.bytes, x.done, x.dirs = nil, 0, nil, map[string]struct{}{}
+	return err
+}
+
+func (x *executor) syncDirs(few bool) error {
+	if len(x.dirs) == 0 {
+		return nil
+	}
+	if !few || len(x.dirs) > fewFiles {
+		return x.disk.syncAll()
+	}
+	for dir := range x.dirs {
+		err := x.disk.syncFile(orDot(dir))
+		// A directory that went meanwhile is its parent's matter, which is here too.
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
+			return err
+		}
+	}
+	return nil
+}
+
+func orDot(dir string) string {
+	if dir == "" {
+		return "."
+	}
+	return dir
+}
+
+// advance moves the base of every path that was done to what is there now. Of
+// several actions at a path the last one says what is there.
+func (x *executor) advance() error {
+	var set []spacedb.BaseEntry
+	var remove []string
+	last := make(map[string]int, len(x.done))
+	for i, a := range x.done {
+		last[a.Path] = i
+	}
+	for i, a := range x.done {
+		if last[a.Path] == i && !x.failed.cover(a.Path) {
+			if a.Want.Kind == conflict.Absent {
+				remove = append(remove, a.Path)
+			} else if b, err := x.baseAfter(a); err == nil {
+				set = append(set, b)
+			} else {
+				x.note(a, err)
+				continue
+			}
+		}
+		x.records = append(x.records, spacedb.ActionRecord{Path: a.Path, Op: a.Op.String(), Side: a.Side.String()})
+		x.did = append(x.did, a)
+	}
+	return x.tree.Store().AdvanceBase(x.mirror.known.ID, set, remove)
+}
+
+// baseAfter is the base entry for a path on which both sides now hold Want.
+func (x *executor) baseAfter(a conflict.Action) (spacedb.BaseEntry, error) {
+	b := spacedb.BaseEntry{Path: a.Path, SHA256: spacedb.Hash(a.Want.Hash), Target: a.Want.Target, Size: a.Want.Size}
+	switch {
+	case a.Want.Kind == conflict.Directory:
+		b.Mode = spacedb.TypeDir | a.Want.Mode
+	case a.Want.Kind == conflict.Symlink:
+		b.Mode = spacedb.TypeSymlink | 0o777
+	default:
+		b.Mode = spacedb.TypeRegular | a.Want.Mode
+	}
+	b.Node, b.Version = x.base[a.Path].Node, x.base[a.Path].Version
+	if it, ok := x.space[a.Path]; ok {
+		b.Node, b.Version = it.Attr.ID, it.Attr.Version
+	}
+	if attr, ok := x.placed[a.Path]; ok {
+		b.Node, b.Version = attr.ID, attr.Version
+	}
+	info, err := x.mirror.root.Lstat(a.Path)
+	if err != nil {
+		return b, errChanged
+	}
+	st := stampOf(info)
+	// A mirror's file that we only read must still be the one we read.
+	if a.Side == conflict.Space || a.Op == conflict.Adopt {
+		if was := x.lastSeen(a.Path); a.Want.Kind == conflict.File && (st.size != was.size || st.mtime != was.mtime || st.inode != was.inode) {
+			return b, errChanged
+		}
+	}
+	if a.Want.Kind != conflict.Directory {
+		st = st.settled(x.now())
+	}
+	b.MirrorMode, b.MirrorSize, b.MirrorMtime, b.MirrorCtime, b.MirrorInode = st.mode, st.size, st.mtime, st.ctime, st.inode
+	return b, nil
+}

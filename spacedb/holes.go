@@ -1,0 +1,127 @@
+package spacedb
+
+// truncate changes the size of content that is held alone; the page that the
+// new end falls into must be in memory.
+func (t *Tree) truncate(n *node, size int64, now int64) {
+	if size < n.size {
+		t.discard(n, size, n.size)
+	}
+	t.resize(n, size)
+	t.contentChanged(n, now)
+}
+
+// discard makes [from, to) a hole: whole chunks go, the edges, which must be in
+// memory, become zeros. Nothing is ever stored beyond the size, so that a
+// content can grow again without finding old bytes there.
+func (t *Tree) discard(n *node, from, to int64) {
+	toEnd := to >= n.size
+	for _, idx := range n.storedIn(from/chunkSize, (min(to, n.size)-1)/chunkSize) {
+		start := idx * chunkSize
+		switch {
+		case from <= start && (toEnd || to >= start+chunkSize):
+			t.dropChunk(n, idx)
+		case toEnd:
+			pg := t.store.writable(n, idx, 0)
+			if keep := from - start; keep < int64(len(pg.data)) {
+				t.store.dirtyBytes.Add(keep - int64(len(pg.data)))
+				pg.data = pg.data[:keep:keep]
+			}
+		default:
+			pg := t.store.writable(n, idx, 0)
+			end := min(to-start, int64(len(pg.data)))
+			if begin := max(from-start, 0); begin < end {
+				clear(pg.data[begin:end])
+			}
+		}
+	}
+}
+
+// storedIn lists the stored chunks from first to last, whichever way is shorter.
+func (n *node) storedIn(first, last int64) []int64 {
+	var stored []int64
+	if last-first < int64(len(n.extents)) {
+		for idx := first; idx <= last; idx++ {
+			if n.chunkAt(idx) != 0 {
+				stored = append(stored, idx)
+			}
+		}
+		return stored
+	}
+	if first == 0 && n.chunk != 0 {
+		stored = append(stored, 0)
+	}
+	for idx := range n.extents {
+		if idx >= first && idx <= last {
+			stored = append(stored, idx)
+		}
+	}
+	return stored
+}
+
+func (t *Tree) dropChunk(n *node, idx int64) {
+	s := t.store
+	id := n.chunkAt(idx)
+	if id == 0 {
+		return
+	}
+	s.dropPage(n, idx)
+	n.chunks--
+	if idx == 0 {
+		n.chunk = 0
+	} else {
+		delete(n.extents, idx)
+		if id != pendingChunk {
+			n.punched = append(n.punched, idx)
+		}
+	}
+	if id > n.shared {
+		n.freed = append(n.freed, id)
+	}
+	t.touch(n, dirtyContent)
+}
+
+// Allocate is fallocate(2) with mode's flags: keep the size, punch a hole,
+// zero a range; with none of them it sees to the size.
+func (t *Tree) Allocate(id NodeID, off, length int64, mode uint32) error {
+	switch {
+	case off < 0 || length <= 0:
+		return ErrInvalid
+	case mode&^(AllocateKeepSize|AllocatePunchHole|AllocateZeroRange) != 0:
+		return ErrUnsupported
+	case off+length > MaxSize || off+length < 0:
+		return ErrTooLarge
+	}
+	if err := t.store.waitRoom(); err != nil {
+		return err
+	}
+	return t.store.held(id, true, func(n *node) error {
+		s := t.store
+		end := off + length
+		if err := s.keepSeals(n); err != nil {
+			return err
+		}
+		if err := s.loadEdges(n, off, end); err != nil {
+			return err
+		}
+		err := t.change()
+		defer s.mu.Unlock()
+		if err == nil {
+			err = s.loadExtents(n)
+		}
+		switch {
+		case err != nil:
+			return err
+		case !n.isRegular():
+			return ErrInvalid
+		}
+		now := t.step()
+		if mode&(AllocatePunchHole|AllocateZeroRange) != 0 && off < n.size {
+			t.discard(n, off, end)
+		}
+		if mode&AllocateKeepSize == 0 && end > n.size {
+			t.resize(n, end)
+		}
+		t.contentChanged(n, now)
+		return nil
+	})
+}

@@ -1,0 +1,96 @@
+package spacedb
+
+// page is a chunk in memory.
+type page struct {
+	data   []byte // at most chunkSize
+	dirty  bool   // waits for a commit
+	frozen bool   // a commit is reading data: change a copy
+	queued bool   // in the queue of clean pages
+	node   *node
+	idx    int64
+}
+
+// pageQueue is the clean pages in memory, oldest first; they are kept for who
+// reads, hashes or appends next, up to cleanLimit bytes.
+type pageQueue struct {
+	pages []*page
+	bytes int64
+}
+
+const cleanLimit = 32 << 20
+
+func (s *Store) putPage(n *node, idx int64) *page {
+	if n.pages == nil {
+		n.pages = map[int64]*page{}
+	}
+	pg := &page{node: n, idx: idx}
+	n.pages[idx] = pg
+	return pg
+}
+
+// writable returns the page to change, at least end bytes long. One that a
+// commit is reading is replaced by a copy; the commit keeps the old one.
+func (s *Store) writable(n *node, idx, end int64) *page {
+	pg := n.pages[idx]
+	switch {
+	case pg == nil:
+		pg = s.putPage(n, idx)
+		if n.chunkAt(idx) == 0 {
+			n.chunks++
+			n.setChunk(idx, pendingChunk)
+		}
+	case pg.frozen:
+		old := pg
+		pg = s.putPage(n, idx)
+		pg.data = append(make([]byte, 0, max(int64(len(old.data)), end)), old.data...)
+	case pg.queued:
+		s.unqueue(pg)
+	}
+	if !pg.dirty {
+		pg.dirty = true
+		s.dirtyBytes.Add(int64(len(pg.data)))
+	}
+	if grow := end - int64(len(pg.data)); grow > 0 {
+		pg.data = append(pg.data, make([]byte, grow)...)
+		s.dirtyBytes.Add(grow)
+	}
+	return pg
+}
+
+// pendingChunk stands for a chunk that has content but no id before its cut.
+const pendingChunk = -1
+
+// dropPage forgets a page. A commit that is writing it keeps its own hands on it.
+func (s *Store) dropPage(n *node, idx int64) {
+	pg := n.pages[idx]
+	if pg == nil {
+		return
+	}
+	s.unqueue(pg)
+	if pg.dirty {
+		s.dirtyBytes.Add(-int64(len(pg.data)))
+	}
+	delete(n.pages, idx)
+}
+
+func (s *Store) queueClean(pg *page) {
+	pg.queued = true
+	s.clean.pages = append(s.clean.pages, pg)
+	s.clean.bytes += int64(len(pg.data))
+	for s.clean.bytes > cleanLimit && len(s.clean.pages) > 0 {
+		old := s.clean.pages[0]
+		s.clean.pages = s.clean.pages[1:]
+		if old.queued && old.node.pages[old.idx] == old {
+			s.dropPage(old.node, old.idx)
+		}
+	}
+}
+
+// unqueue takes a page's bytes off the account; its place in the queue is
+// passed over when its turn comes.
+func (s *Store) unqueue(pg *page) {
+	if pg.queued {
+		pg.queued = false
+		s.clean.bytes -= int64(len(pg.data))
+	}
+}
