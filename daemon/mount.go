@@ -87,8 +87,8 @@ func (r *MountRequest) resolve() error {
 	if r.Dir, err = filepath.Abs(r.Dir); err != nil {
 		return err
 	}
-	if holder, held, _ := spacedb.WhoHolds(r.Space); held {
-		return &spacedb.InUseError{Path: r.Space, Holder: holder}
+	if h, held, _ := holder(r.Space); held {
+		return &spacedb.InUseError{Path: r.Space, Holder: h}
 	}
 	if _, err := fusefs.Heal(r.Dir); err != nil {
 		return err

@@ -29,12 +29,12 @@ type caller interface {
 
 // Connect opens the space at path, or talks to the process that has it mounted.
 func Connect(path string) (*Space, error) {
-	holder, held, err := spacedb.WhoHolds(path)
+	h, held, err := holder(path)
 	if err != nil {
 		return nil, err
 	}
-	if held && holder.Socket != "" {
-		return &Space{client{holder.Socket}, func() error { return nil }}, nil
+	if held && h.Socket != "" {
+		return &Space{client{h.Socket}, func() error { return nil }}, nil
 	}
 	store, err := spacedb.Open(path, spacedb.Options{})
 	if err != nil {
