@@ -81,12 +81,34 @@ func (t *Tree) bury(n *node, at string) error {
 	return t.identify(n, at)
 }
 
+// leaveIdentity sees to the history of a node that is about to lose its name in
+// d: with its last name it stays behind at that path.
+func (t *Tree) leaveIdentity(n, d *node, name string, now int64) error {
+	if n.nlink != 1 || !n.holdsContent() || n.document == 0 && (n.sealed || !n.stored) {
+		return nil
+	}
+	at, err := t.store.pathIn(d, name)
+	if err != nil {
+		return err
+	}
+	if err := t.bury(n, at); err != nil {
+		return err
+	}
+	if n.document != 0 {
+		t.detach(n, at, now)
+	}
+	return nil
+}
+
 // carryIdentity applies the rules above to a rename.
 func (t *Tree) carryIdentity(n, from *node, oldName string, to *node, newName string, target *node, now int64) error {
 	s := t.store
 	if !n.holdsContent() {
 		if n.isDir() && s.junk.matchName(oldName) != s.junk.matchName(newName) {
 			s.sweep = true // what is below changed its nature
+		}
+		if target != nil { // a special file has no history to go on with
+			return t.leaveIdentity(target, to, newName, now)
 		}
 		return nil
 	}

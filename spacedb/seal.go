@@ -132,8 +132,11 @@ func (s *Store) sealNode(id NodeID, ready func(*node) bool) error {
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if n.version != version || n.sealed || !ready(n) {
-			return nil
+		// While it was hashed it may have been written to, moved, or removed before
+		// anything of it was durable: then there is nothing to seal, and not here.
+		still, worth, err := s.worthSealing(n)
+		if err != nil || !worth || still != path || n.version != version || !ready(n) {
+			return err
 		}
 		t := s.Tree(n.wroteBy)
 		return t.seal(n, path, sum)

@@ -83,6 +83,13 @@ func must[T any](v T, err error) T {
 	return v
 }
 
+func ok(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func save(t *testing.T, tr *Tree, path, text string) Attr {
 	t.Helper()
 	dir, name := splitPath(path)
@@ -326,5 +333,37 @@ func TestPlaceReplacesWhatTheGuardNames(t *testing.T) {
 	orDie(t, err)
 	if len(list) != 3 || list[0].SHA256 == list[1].SHA256 {
 		t.Errorf("history %+v", list)
+	}
+}
+
+// A file that nothing durable knows of may go while its content is hashed; it
+// leaves no document behind that is nowhere.
+func TestWhatGoesWhileItIsHashedLeavesNoDocument(t *testing.T) {
+	s, _ := newSpace(t, calm)
+	tree := s.Tree(mount)
+	content := make([]byte, 4<<20)
+	for range 10 {
+		a := must(tree.Mknod(Root, "short", TypeRegular|0o644, 0, Cred{}))
+		must(tree.WriteAt(a.ID, content, 0))
+		sealed := make(chan error)
+		go func() { sealed <- s.Seal(context.Background()) }()
+		time.Sleep(time.Millisecond)
+		ok(t, tree.Unlink(Root, "short"))
+		ok(t, <-sealed)
+		checked(t, s)
+	}
+}
+
+func TestWhatASpecialFileReplacesStaysInHistory(t *testing.T) {
+	s, _ := newSpace(t, calm)
+	tree := s.Tree(mount)
+	a := must(tree.Mknod(Root, "note", TypeRegular|0o644, 0, Cred{}))
+	must(tree.WriteAt(a.ID, []byte("one"), 0))
+	ok(t, s.Seal(context.Background()))
+	must(tree.Mknod(Root, "fifo", TypeFIFO|0o644, 0, Cred{}))
+	ok(t, tree.Rename(Root, "fifo", Root, "note", 0))
+	ok(t, tree.Unlink(Root, "note"))
+	if log := must(s.History("note")); len(log) != 1 {
+		t.Errorf("the document at note has %d revisions", len(log))
 	}
 }

@@ -358,17 +358,8 @@ func (s *Store) removableDir(n *node) error {
 // identity stays behind at the path, for whoever comes there next.
 func (t *Tree) remove(d *node, name string, n *node) error {
 	now := t.step()
-	if n.nlink == 1 && n.holdsContent() && (n.document != 0 || !n.sealed && n.stored) {
-		at, err := t.store.pathIn(d, name)
-		if err != nil {
-			return err
-		}
-		if err := t.bury(n, at); err != nil {
-			return err
-		}
-		if n.document != 0 {
-			t.detach(n, at, now)
-		}
+	if err := t.leaveIdentity(n, d, name, now); err != nil {
+		return err
 	}
 	t.unname(d, name, n, now)
 	return nil
