@@ -18,7 +18,7 @@ import (
 // (https://www.sqlite.org/fileformat2.html#the_database_header).
 const (
 	applicationID = 0x73706673 // "spfs"
-	schemaVersion = 1
+	schemaVersion = 2
 	pageSize      = 8192
 	chunkSize     = 64 << 10
 )
