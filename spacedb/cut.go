@@ -112,6 +112,11 @@ func (s *Store) cut() *batch {
 		s.cutNode(b, n, now)
 		delete(s.dirty, n)
 	}
+	for k := range b.records.xattrs {
+		if n := s.nodes[k.node]; n == nil || n.gone { // they go with it
+			delete(b.records.xattrs, k)
+		}
+	}
 	// One order for rows of one table: neighbouring pages are written once.
 	sort.Slice(b.nodes, func(i, j int) bool { return b.nodes[i].id < b.nodes[j].id })
 	sort.Slice(b.entries, func(i, j int) bool {
