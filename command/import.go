@@ -18,7 +18,7 @@ func importCommand() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "into", Usage: "put it below `PATH` of the space"},
 			&cli.StringFlag{Name: "on-conflict", Usage: "`HOW` to treat other content at the same path: overwrite (the old stays in history), skip, rename"},
-			jsonFlag, quietFlag,
+			eventsFlag, quietFlag,
 		},
 		Action: func(c *cli.Context) error {
 			how, err := materialize.ParseOnConflict(c.String("on-conflict"))
@@ -30,33 +30,22 @@ func importCommand() *cli.Command {
 				if err != nil {
 					return err
 				}
-				report := newProgress(c)
+				report := newReporter(c)
 				result, err := s.Import(c.Context, daemon.ImportRequest{Dir: dir, Into: strings.Trim(c.String("into"), "/"), OnConflict: how}, report)
 				report.end()
 				if err != nil {
 					return err
 				}
-				return showImport(c, result)
+				return silent(classOf(len(result.Failed)))
 			})
 		},
 	}
 }
 
-func showImport(c *cli.Context, r materialize.ImportResult) error {
-	for _, n := range r.Notices {
-		say(c, "%s", n)
+// classOf is how a run ends of which so many paths failed.
+func classOf(failed int) daemon.Class {
+	if failed > 0 {
+		return daemon.Partial
 	}
-	for _, f := range r.Failed {
-		say(c, "failed: %s", f.Error())
-	}
-	say(c, "imported %d (%d bytes), unchanged %d, skipped %d, failed %d", r.Imported, r.Bytes, r.Unchanged, r.Skipped, len(r.Failed))
-	if c.Bool("json") {
-		if err := printJSON(c, r); err != nil {
-			return err
-		}
-	}
-	if len(r.Failed) > 0 {
-		return silent(daemon.Partial)
-	}
-	return nil
+	return daemon.Done
 }

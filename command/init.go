@@ -16,7 +16,7 @@ func initCommand() *cli.Command {
 		Name:      "init",
 		Usage:     "create a space, empty or filled from a directory",
 		UsageText: "init SPACE [--from DIR]",
-		Flags:     []cli.Flag{&cli.StringFlag{Name: "from", Usage: "import everything below `DIR`"}, jsonFlag, quietFlag},
+		Flags:     []cli.Flag{&cli.StringFlag{Name: "from", Usage: "import everything below `DIR`"}, eventsFlag, quietFlag},
 		Action: func(c *cli.Context) error {
 			args, err := arguments(c, 1, 1)
 			if err != nil {
@@ -40,13 +40,13 @@ func initCommand() *cli.Command {
 				say(c, "created %s", args[0])
 				return store.Close()
 			}
-			report := newProgress(c)
+			report := newReporter(c)
 			result, err := materialize.Import(c.Context, store, from, materialize.ImportOptions{Reporter: report})
 			report.end()
 			if err = errors.Join(err, store.Close()); err != nil {
 				return err
 			}
-			return showImport(c, result)
+			return silent(classOf(len(result.Failed)))
 		},
 	}
 }

@@ -34,7 +34,7 @@ func mountCommand() *cli.Command {
 			if daemon.InBackground() {
 				return daemon.MountAsChild(c.Context, r)
 			}
-			report := newProgress(c)
+			report := newReporter(c)
 			if !c.Bool("foreground") {
 				err := daemon.MountInBackground(report)
 				report.end()
@@ -47,7 +47,7 @@ func mountCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			return showSync(c, reports)
+			return silent(worst(reports))
 		},
 	}
 }

@@ -1,7 +1,6 @@
 package command
 
 import (
-	"fmt"
 	"path/filepath"
 
 	"github.com/urfave/cli/v2"
@@ -44,7 +43,7 @@ func syncCommand() *cli.Command {
 		UsageText: "sync SPACE [DIR] [--direction WHICH] [--resolve HOW] [--dry-run] [--delete-orphans] [--accept-deletes]",
 		Flags: append(syncFlags(),
 			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "say what would be done, and do nothing"},
-			jsonFlag, quietFlag),
+			eventsFlag, quietFlag),
 		Action: func(c *cli.Context) error {
 			return withSpace(c, operands{0, 1, true}, func(s *daemon.Space, _ string, rest []string) error {
 				dir := ""
@@ -56,40 +55,25 @@ func syncCommand() *cli.Command {
 					return err
 				}
 				r.DryRun = c.Bool("dry-run")
-				report := newProgress(c)
+				report := newReporter(c)
 				reports, err := s.Sync(c.Context, r, report)
 				report.end()
 				if err != nil {
 					return err
 				}
-				return showSync(c, reports)
+				return silent(worst(reports))
 			})
 		},
 	}
 }
 
-func showSync(c *cli.Context, reports []daemon.SyncReport) error {
+// worst is how several syncs end together: who failed in part failed most.
+func worst(reports []daemon.SyncReport) daemon.Class {
 	worst := daemon.Done
 	for _, r := range reports {
-		if r.DryRun && !c.Bool("json") {
-			for _, a := range r.Actions {
-				fmt.Fprintf(c.App.Writer, "→ %-6s  %-7s  %s   (%s)\n", a.Side, a.Op, a.Path, a.Reason)
-			}
-			for _, l := range r.Left {
-				fmt.Fprintf(c.App.Writer, "  left alone        %s   (%s)\n", l.Path, l.Cause)
-			}
-		}
-		for _, line := range r.Lines() {
-			say(c, "%s", line)
-		}
 		if class := r.Class(); worst == daemon.Done || class == daemon.Partial {
 			worst = class
 		}
 	}
-	if c.Bool("json") {
-		if err := printJSON(c, reports); err != nil {
-			return err
-		}
-	}
-	return silent(worst)
+	return worst
 }

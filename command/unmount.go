@@ -15,7 +15,7 @@ func unmountCommand() *cli.Command {
 		Aliases:   []string{"umount"},
 		Usage:     "unmount a space, wait for the final sync and show its result",
 		UsageText: "unmount DIR",
-		Flags:     []cli.Flag{jsonFlag, quietFlag},
+		Flags:     []cli.Flag{eventsFlag, quietFlag},
 		Action: func(c *cli.Context) error {
 			args, err := arguments(c, 1, 1)
 			if err != nil {
@@ -43,13 +43,13 @@ func unmountCommand() *cli.Command {
 				return err
 			}
 			defer s.Close()
-			report := newProgress(c)
+			report := newReporter(c)
 			reports, err := s.Unmount(c.Context, report)
 			report.end()
 			if err != nil {
 				return err
 			}
-			return showSync(c, reports)
+			return silent(worst(reports))
 		},
 	}
 }

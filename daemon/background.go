@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -59,21 +58,17 @@ func MountAsChild(ctx context.Context, r MountRequest) error {
 	os.Unsetenv(backgroundEnv)
 	pipe := os.NewFile(3, "parent")
 	syscall.CloseOnExec(3)
-	out := newEventWriter(pipe)
+	out := newFrameWriter(pipe)
+	report := newRelay(out)
 	isReady := false
-	reports, err := Mount(ctx, r, out, func() {
+	_, err := Mount(ctx, r, report, func() {
 		isReady = true
-		out.send(event{Ready: true})
+		report.only(logLines(os.Stderr))
+		out.send(frame{Ready: true})
 		pipe.Close()
 	})
 	if !isReady {
 		out.end(nil, err)
-		return err
-	}
-	for _, rep := range reports {
-		for _, line := range rep.Lines() {
-			fmt.Fprintln(os.Stderr, line)
-		}
 	}
 	return err
 }

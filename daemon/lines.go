@@ -2,62 +2,109 @@ package daemon
 
 import (
 	"fmt"
+	"io"
 
 	"spacefs/materialize"
 )
 
-// Lines is a report for people: what went wrong, then one line that sums up.
-func (r SyncReport) Lines() []string {
-	lines := first(r.Notices, func(n string) string { return n })
-	lines = append(lines, first(r.Conflicts, ConflictLine.line)...)
-	lines = append(lines, first(r.Failed, func(f materialize.PathError) string { return "failed: " + f.Error() })...)
-	return append(lines, r.summary())
+// Lines turns a run's events into lines for people: what a person should know,
+// what went wrong, and one line that sums up. What was done at each path is not
+// in it: that is what progress and --json are for.
+type Lines struct {
+	print func(line string)
+	told  map[materialize.EventName]int
 }
 
-func (c ConflictLine) line() string {
-	if c.Winner == "" {
-		return fmt.Sprintf("conflict: %s (%s): left alone (%s)", c.Path, c.Kind, c.Strategy)
-	}
-	return fmt.Sprintf("conflict: %s (%s): %s wins by %s; the other is in its history", c.Path, c.Kind, c.Winner, c.Strategy)
-}
+// NewLines hands each line to print.
+func NewLines(print func(string)) *Lines { return &Lines{print: print} }
 
-// first is the beginning of a list that may be very long: a person reads so
-// many lines, and --json has them all.
-func first[T any](list []T, line func(T) string) (lines []string) {
-	const most = 50
-	for _, item := range list[:min(len(list), most)] {
-		lines = append(lines, line(item))
-	}
-	if more := len(list) - most; more > 0 {
-		lines = append(lines, fmt.Sprintf("… and %d more like this", more))
-	}
-	return lines
-}
+// logLines writes them to w.
+func logLines(w io.Writer) *Lines { return NewLines(func(line string) { fmt.Fprintln(w, line) }) }
 
-func (r SyncReport) summary() string {
-	failed := map[string]bool{}
-	for _, f := range r.Failed {
-		failed[f.Path] = true
+// mostLines is how many lines of a kind a person reads; --json has them all.
+const mostLines = 50
+
+// Tell prints an event's line, if it has one.
+func (l *Lines) Tell(e materialize.Event) {
+	if l.told == nil {
+		l.told = map[materialize.EventName]int{}
 	}
-	counts := map[string]int{}
-	for _, a := range r.Actions {
-		if !failed[a.Path] {
-			counts[a.Side]++
+	if e.Event == materialize.Completed {
+		for name, n := range l.told {
+			if n > mostLines {
+				l.print(fmt.Sprintf("… and %d more (%s)", n-mostLines, name))
+			}
+		}
+		l.told = nil
+	}
+	line := lineOf(e)
+	if line == "" {
+		return
+	}
+	if e.Event != materialize.Completed {
+		if l.told[e.Event]++; l.told[e.Event] > mostLines {
+			return
 		}
 	}
+	l.print(line)
+}
+
+// Step says nothing.
+func (l *Lines) Step() {}
+
+func lineOf(e materialize.Event) string {
+	switch e.Event {
+	case materialize.Noticed:
+		return e.Reason
+	case materialize.Contested:
+		if e.Winner == "" {
+			return fmt.Sprintf("conflict: %s (%s): left alone (%s)", e.Path, e.Conflict, e.Strategy)
+		}
+		return fmt.Sprintf("conflict: %s (%s): %s wins by %s; the other is in its history", e.Path, e.Conflict, e.Winner, e.Strategy)
+	case materialize.Errored:
+		if e.Path != "" { // without one it is the command's error, and said as that
+			return "failed: " + e.Path + ": " + e.Reason
+		}
+	case materialize.Completed:
+		return summary(e)
+	}
+	return ""
+}
+
+// summary is one line for a whole run. One that ended in an error has none: the
+// error says it.
+func summary(e materialize.Event) string {
+	switch e.Outcome {
+	case materialize.OutcomeStopped, materialize.OutcomeFailed, materialize.OutcomeInterrupted:
+		return ""
+	}
+	n := e.Counts
+	switch e.Kind {
+	case "sync":
+		return syncSummary(e)
+	case "export":
+		return fmt.Sprintf("exported %d documents (%d bytes), %d directories, %d symlinks, failed %d", n["documents"], n["bytes"], n["directories"], n["symlinks"], n["failed"])
+	case "import":
+		return fmt.Sprintf("imported %d (%d bytes), unchanged %d, skipped %d, failed %d", n["imported"], n["bytes"], n["unchanged"], n["skipped"], n["failed"])
+	}
+	return fmt.Sprintf("%s: %s", e.Kind, e.Outcome)
+}
+
+func syncSummary(e materialize.Event) string {
+	n := e.Counts
 	what := "nothing to do"
-	if len(r.Actions) > 0 {
-		what = fmt.Sprintf("%d to the mirror, %d to the space", counts["mirror"], counts["space"])
+	if n["to_mirror"]+n["to_space"]+n["failed"] > 0 {
+		what = fmt.Sprintf("%d to the mirror, %d to the space", n["to_mirror"], n["to_space"])
 	}
-	if len(r.Failed) > 0 {
-		what += fmt.Sprintf(", %d failed", len(r.Failed))
+	if n["failed"] > 0 {
+		what += fmt.Sprintf(", %d failed", n["failed"])
 	}
-	if r.Unresolved > 0 {
-		what += fmt.Sprintf(", %d unresolved", r.Unresolved)
+	if n["unresolved"] > 0 {
+		what += fmt.Sprintf(", %d unresolved", n["unresolved"])
 	}
 	verb := "synced"
-	if r.DryRun {
+	if e.DryRun {
 		verb = "would sync"
 	}
-	return fmt.Sprintf("%s %s: %s (%d ms)", verb, r.Mirror, what, r.Millis)
+	return fmt.Sprintf("%s %s: %s (%d ms)", verb, e.Directory, what, e.Millis)
 }

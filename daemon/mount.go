@@ -38,7 +38,7 @@ type mounted struct {
 	final   chan struct{} // closed when reports and err are there
 	reports []SyncReport
 	err     error
-	watcher *relay // of the final sync's progress
+	report  *relay // whoever hears of the final sync
 }
 
 // Mount mounts a space and serves it until it is unmounted; ready is called
@@ -51,7 +51,7 @@ func Mount(ctx context.Context, r MountRequest, report materialize.Reporter, rea
 	if err != nil {
 		return nil, err
 	}
-	m := &mounted{request: r, final: make(chan struct{}), watcher: &relay{}}
+	m := &mounted{request: r, final: make(chan struct{}), report: newRelay(report)}
 	s := &service{store: store, mount: m}
 	if err := m.start(ctx, s, report); err != nil {
 		return nil, errors.Join(err, store.Close())
@@ -136,14 +136,8 @@ func (r *MountRequest) open() (*spacedb.Store, error) {
 // then mounts.
 func (m *mounted) start(ctx context.Context, s *service, report materialize.Reporter) error {
 	if m.request.Sync.Dir != "" {
-		reports, err := s.sync(ctx, m.request.Sync, report)
-		if err != nil {
+		if _, err := s.sync(ctx, m.request.Sync, report); err != nil {
 			return err
-		}
-		for _, r := range reports {
-			for _, line := range r.Lines() {
-				report.Notice(line)
-			}
 		}
 	}
 	syscall.Umask(0) // the kernel has applied the caller's
@@ -192,7 +186,7 @@ func (m *mounted) finish(ctx context.Context, s *service) (reports []SyncReport,
 	ctx = context.WithoutCancel(ctx)
 	err = s.store.Seal(ctx)
 	if m.request.Sync.Dir != "" && err == nil {
-		if reports, err = s.sync(ctx, m.request.Sync, m.watcher); err != nil {
+		if reports, err = s.sync(ctx, m.request.Sync, m.report); err != nil {
 			err = &Error{ClassOf(err), fmt.Sprintf("the final sync did not happen: %v (the space has everything)", err)}
 		}
 	}
@@ -202,7 +196,7 @@ func (m *mounted) finish(ctx context.Context, s *service) (reports []SyncReport,
 // unmount is what `spacefs unmount` asks for: it returns the final sync's
 // reports.
 func (m *mounted) unmount(ctx context.Context, report materialize.Reporter) ([]SyncReport, error) {
-	m.watcher.set(report)
+	defer m.report.also(report)()
 	if err := m.server.Unmount(); err != nil {
 		if errors.Is(err, fusefs.ErrBusy) {
 			return nil, &Error{Failed, fmt.Sprintf("%v: close what has files open in it, or leave it with cd (fuser -vm %s tells who)", err, m.server.Dir())}

@@ -6,32 +6,50 @@ import (
 	"spacefs/materialize"
 )
 
-// relay passes progress on to whoever listens at the moment, if anybody.
+// relay passes events on to whoever listens at the moment, if anybody.
 type relay struct {
 	mu sync.Mutex
-	to materialize.Reporter
+	to []materialize.Reporter
 }
 
-func (r *relay) set(to materialize.Reporter) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.to = to
-}
+func newRelay(to ...materialize.Reporter) *relay { return &relay{to: to} }
 
-func (r *relay) tell(fn func(materialize.Reporter)) {
+// also lets one more listen; it returns how that one stops.
+func (r *relay) also(to materialize.Reporter) (leave func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.to != nil {
-		fn(r.to)
+	r.to = append(r.to, to)
+	return func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for i, have := range r.to {
+			if have == to {
+				r.to = append(r.to[:i:i], r.to[i+1:]...)
+				return
+			}
+		}
 	}
 }
 
-func (r *relay) Phase(name string, total int) {
-	r.tell(func(to materialize.Reporter) { to.Phase(name, total) })
+// only lets nobody listen but to.
+func (r *relay) only(to materialize.Reporter) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.to = []materialize.Reporter{to}
 }
 
-func (r *relay) Step() { r.tell(materialize.Reporter.Step) }
+func (r *relay) Tell(e materialize.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, to := range r.to {
+		to.Tell(e)
+	}
+}
 
-func (r *relay) Notice(line string) {
-	r.tell(func(to materialize.Reporter) { to.Notice(line) })
+func (r *relay) Step() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, to := range r.to {
+		to.Step()
+	}
 }

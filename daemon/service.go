@@ -118,7 +118,7 @@ func (s *service) sync(ctx context.Context, r SyncRequest, report materialize.Re
 		if err != nil {
 			return nil, err
 		}
-		reports = append(reports, reportOf(result, r.DryRun))
+		reports = append(reports, SyncReport{dir, result.Run, len(result.Failed), result.Contested()})
 	}
 	return reports, nil
 }

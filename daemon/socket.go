@@ -20,30 +20,28 @@ import (
 )
 
 // The control socket speaks HTTP: POST /OPERATION with the arguments as JSON.
-// The answer is a line of JSON for each event: progress as it comes, pieces of
-// data, and at the end a result or an error.
-type event struct {
-	Phase  string          `json:"phase,omitempty"`
-	Total  int             `json:"total,omitempty"`
-	Steps  int             `json:"steps,omitempty"`
-	Notice string          `json:"notice,omitempty"`
-	Data   []byte          `json:"data,omitempty"`
-	Result json.RawMessage `json:"result,omitempty"`
-	Error  *Error          `json:"error,omitempty"`
-	Ready  bool            `json:"ready,omitempty"` // of a mount in the background
+// The answer is a line of JSON for each frame: events as they come, steps in
+// bundles, pieces of data, and at the end a result or an error.
+type frame struct {
+	Event  *materialize.Event `json:"event,omitempty"`
+	Steps  int                `json:"steps,omitempty"`
+	Data   []byte             `json:"data,omitempty"`
+	Result json.RawMessage    `json:"result,omitempty"`
+	Error  *Error             `json:"error,omitempty"`
+	Ready  bool               `json:"ready,omitempty"` // of a mount in the background
 }
 
-// eventWriter turns what an operation reports into events. It is a Reporter
+// frameWriter turns what an operation reports into frames. It is a Reporter
 // and, for data, a Writer.
-type eventWriter struct {
+type frameWriter struct {
 	mu    sync.Mutex
 	out   *json.Encoder
 	flush func()
 	steps int
 }
 
-func newEventWriter(w io.Writer) *eventWriter {
-	e := &eventWriter{out: json.NewEncoder(w), flush: func() {}}
+func newFrameWriter(w io.Writer) *frameWriter {
+	e := &frameWriter{out: json.NewEncoder(w), flush: func() {}}
 	if f, ok := w.(http.Flusher); ok {
 		e.flush = f.Flush
 	}
@@ -51,44 +49,45 @@ func newEventWriter(w io.Writer) *eventWriter {
 }
 
 // send drops what nobody reads any more: the work goes on without a listener.
-func (e *eventWriter) send(ev event) {
+func (e *frameWriter) send(f frame) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.steps > 0 {
-		ev.Steps, e.steps = e.steps, 0
+		f.Steps, e.steps = e.steps, 0
 	}
-	_ = e.out.Encode(ev)
-	e.flush()
+	_ = e.out.Encode(f)
+	if f.Event == nil || f.Event.Event != materialize.Acted { // there may be very many
+		e.flush()
+	}
 }
 
-func (e *eventWriter) Phase(name string, total int) { e.send(event{Phase: name, Total: total}) }
-func (e *eventWriter) Notice(line string)           { e.send(event{Notice: line}) }
+func (e *frameWriter) Tell(ev materialize.Event) { e.send(frame{Event: &ev}) }
 
 // Step is told in bundles: a line for each would cost more than the work.
-func (e *eventWriter) Step() {
+func (e *frameWriter) Step() {
 	e.mu.Lock()
 	e.steps++
 	due := e.steps >= 256
 	e.mu.Unlock()
 	if due {
-		e.send(event{})
+		e.send(frame{})
 	}
 }
 
-func (e *eventWriter) Write(p []byte) (int, error) {
-	e.send(event{Data: p})
+func (e *frameWriter) Write(p []byte) (int, error) {
+	e.send(frame{Data: p})
 	return len(p), nil
 }
 
-func (e *eventWriter) end(result any, err error) {
+func (e *frameWriter) end(result any, err error) {
 	if err == nil {
 		var text []byte
 		if text, err = json.Marshal(result); err == nil {
-			e.send(event{Result: text})
+			e.send(frame{Result: text})
 			return
 		}
 	}
-	e.send(event{Error: &Error{ClassOf(err), err.Error()}})
+	e.send(frame{Error: &Error{ClassOf(err), err.Error()}})
 }
 
 // listen opens the control socket of a space, in a directory that is the
@@ -138,7 +137,7 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "POST /OPERATION", http.StatusBadRequest)
 		return
 	}
-	out := newEventWriter(w)
+	out := newFrameWriter(w)
 	result, err := s.do(r.Context(), filepath.Base(r.URL.Path), args, out, out)
 	out.end(result, err)
 }
@@ -168,35 +167,32 @@ func (c client) call(ctx context.Context, op string, args, result any, report ma
 	return follow(resp.Body, func(text json.RawMessage) error { return json.Unmarshal(text, result) }, report, data)
 }
 
-// follow reads events until the last.
+// follow reads frames until the last.
 func follow(r io.Reader, take func(json.RawMessage) error, report materialize.Reporter, data io.Writer) error {
 	in := json.NewDecoder(bufio.NewReader(r))
 	for {
-		var ev event
-		if err := in.Decode(&ev); err != nil {
+		var f frame
+		if err := in.Decode(&f); err != nil {
 			return &Error{Failed, "the daemon ended before it answered"}
 		}
 		if report != nil {
-			for range ev.Steps {
+			for range f.Steps {
 				report.Step()
 			}
 		}
 		switch {
-		case ev.Error != nil:
-			return ev.Error
-		case ev.Ready:
+		case f.Error != nil:
+			return f.Error
+		case f.Ready:
 			return nil
-		case ev.Result != nil:
-			return take(ev.Result)
-		case ev.Data != nil:
-			if _, err := data.Write(ev.Data); err != nil {
+		case f.Result != nil:
+			return take(f.Result)
+		case f.Data != nil:
+			if _, err := data.Write(f.Data); err != nil {
 				return err
 			}
-		case report == nil:
-		case ev.Phase != "":
-			report.Phase(ev.Phase, ev.Total)
-		case ev.Notice != "":
-			report.Notice(ev.Notice)
+		case f.Event != nil && report != nil:
+			report.Tell(*f.Event)
 		}
 	}
 }

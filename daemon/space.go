@@ -56,69 +56,23 @@ type SyncRequest struct {
 	AcceptDeletes bool                `json:"accept_deletes"`
 }
 
-// SyncReport is a sync's result as a command shows it.
+// SyncReport is how a sync ended. What it did, its events tell.
 type SyncReport struct {
-	Mirror     string                  `json:"mirror"`
-	Run        int64                   `json:"run,omitempty"`
-	DryRun     bool                    `json:"dry_run,omitempty"`
-	Actions    []ActionLine            `json:"actions"`
-	Conflicts  []ConflictLine          `json:"conflicts,omitempty"`
-	Left       []materialize.PathError `json:"left,omitempty"`
-	Failed     []materialize.PathError `json:"failed,omitempty"`
-	Notices    []string                `json:"notices,omitempty"`
-	Done       int                     `json:"done"`
-	Unresolved int                     `json:"unresolved"`
-	Scanned    int                     `json:"scanned"`
-	Millis     int64                   `json:"millis"`
-}
-
-// ActionLine is an action of a plan.
-type ActionLine struct {
-	Side   string `json:"side"`
-	Op     string `json:"op"`
-	Path   string `json:"path"`
-	Reason string `json:"reason"`
-}
-
-// ConflictLine is a conflict of a plan and how it ends.
-type ConflictLine struct {
-	Path     string `json:"path"`
-	Kind     string `json:"kind"`
-	Strategy string `json:"strategy"`
-	Winner   string `json:"winner,omitempty"`
+	Mirror     string `json:"mirror"`
+	Run        int64  `json:"run,omitempty"`
+	Failed     int    `json:"failed"`
+	Unresolved int    `json:"unresolved"`
 }
 
 // Class is the exit code the report deserves.
 func (r SyncReport) Class() Class {
 	switch {
-	case len(r.Failed) > 0:
+	case r.Failed > 0:
 		return Partial
 	case r.Unresolved > 0:
 		return Conflicts
 	}
 	return Done
-}
-
-func reportOf(r materialize.SyncResult, dryRun bool) SyncReport {
-	out := SyncReport{
-		Mirror: r.Mirror, Run: r.Run, DryRun: dryRun, Failed: r.Failed, Notices: r.Notices, Done: r.Done,
-		Scanned: r.Scanned, Millis: r.Duration.Milliseconds(), Actions: []ActionLine{},
-	}
-	for _, a := range r.Plan.Actions {
-		if a.Op != conflict.Adopt {
-			out.Actions = append(out.Actions, ActionLine{a.Side.String(), a.Op.String(), a.Path, a.Reason})
-		}
-	}
-	for _, c := range r.Plan.Conflicts {
-		out.Conflicts = append(out.Conflicts, ConflictLine{c.Path, string(c.Kind), c.Strategy.String(), c.Winner.String()})
-		if c.Winner == conflict.NoWinner && c.Strategy != conflict.Skip {
-			out.Unresolved++
-		}
-	}
-	for _, l := range r.Plan.Left {
-		out.Left = append(out.Left, materialize.PathError{Path: l.Path, Cause: l.Reason})
-	}
-	return out
 }
 
 // Sync syncs one mirror, or every mirror that is known.

@@ -89,6 +89,9 @@ func (x *executor) advance() error {
 		}
 		x.records = append(x.records, spacedb.ActionRecord{Path: a.Path, Op: a.Op.String(), Side: a.Side.String()})
 		x.did = append(x.did, a)
+		if a.Op != conflict.Adopt {
+			x.report.Tell(actionEvent(a))
+		}
 	}
 	return x.tree.Store().AdvanceBase(x.mirror.known.ID, set, remove)
 }

@@ -69,7 +69,7 @@ const (
 var errChanged = errors.New("it changed since it was looked at; the next sync looks again")
 
 func (x *executor) execute(plan conflict.Plan) error {
-	x.report.Phase("sync", len(plan.Actions))
+	x.report.Tell(Event{Event: Progress, Phase: "sync", Total: len(plan.Actions)})
 	if err := x.keepLosers(plan.Actions); err != nil {
 		return err
 	}

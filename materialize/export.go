@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"spacefs/spacedb"
 )
@@ -31,36 +32,52 @@ func Export(ctx context.Context, store *spacedb.Store, dir string, o ExportOptio
 	if o.Reporter == nil {
 		o.Reporter = silent{}
 	}
+	start := time.Now()
+	o.Reporter.Tell(Event{Event: Started, Kind: "export", Space: store.File(), Directory: dir, Total: int(store.Usage().Nodes)})
+	x := &exporter{report: o.Reporter}
+	err := x.exportTo(ctx, store, dir)
+	r := x.result
+	conclude(o.Reporter, Event{
+		Kind: "export", Directory: dir, Outcome: outcomeOf(err, len(r.Failed), 0), Millis: time.Since(start).Milliseconds(),
+		Counts: map[string]int64{
+			"documents": int64(r.Documents), "directories": int64(r.Directories), "symlinks": int64(r.Symlinks), "bytes": r.Bytes,
+			"failed": int64(len(r.Failed)),
+		},
+	}, err, r.Failed, r.Notices)
+	return r, err
+}
+
+// exportTo checks the target and makes what is missing.
+func (x *exporter) exportTo(ctx context.Context, store *spacedb.Store, dir string) error {
 	entries, err := os.ReadDir(dir)
 	missing := errors.Is(err, fs.ErrNotExist)
 	switch {
 	case err != nil && !missing:
-		return ExportResult{}, err
+		return err
 	case len(entries) > 0:
-		return ExportResult{}, fmt.Errorf("%s is not empty: export to a new directory, or keep it in step with sync", dir)
+		return fmt.Errorf("%s is not empty: export to a new directory, or keep it in step with sync", dir)
 	}
 	target := dir
 	if missing {
 		target = dir + ".spacefs-new"
 		if err := os.RemoveAll(target); err != nil {
-			return ExportResult{}, err
+			return err
 		}
 		if err := os.Mkdir(target, 0o755); err != nil {
-			return ExportResult{}, err
+			return err
 		}
 		defer os.RemoveAll(target) // gone by then, if all went well
 	}
-	x := &exporter{report: o.Reporter}
 	if err := x.export(ctx, store, target); err != nil {
-		return x.result, err
+		return err
 	}
 	if missing {
 		if err := os.Rename(target, dir); err != nil {
-			return x.result, err
+			return err
 		}
-		return x.result, syncDirectory(filepath.Dir(dir))
+		return syncDirectory(filepath.Dir(dir))
 	}
-	return x.result, nil
+	return nil
 }
 
 type exporter struct {
@@ -83,7 +100,7 @@ func (x *exporter) export(ctx context.Context, store *spacedb.Store, dir string)
 		return err
 	}
 	defer v.Close()
-	x.report.Phase("export", int(store.Usage().Nodes))
+	x.report.Tell(Event{Event: Progress, Phase: "export", Total: int(store.Usage().Nodes)})
 	err = v.Walk(ctx, "", func(it spacedb.Item) error {
 		x.report.Step()
 		if it.Junk {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"sort"
 	"strings"
+	"time"
 
 	"spacefs/spacedb"
 )
@@ -62,33 +63,43 @@ func Import(ctx context.Context, store *spacedb.Store, dir string, o ImportOptio
 	if o.OnConflict == "" {
 		o.OnConflict = Overwrite
 	}
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return ImportResult{}, err
+	start := time.Now()
+	m := &importer{ctx: ctx, options: o, store: store}
+	err := m.importFrom(dir)
+	r := m.result
+	conclude(o.Reporter, Event{
+		Kind: "import", Run: r.Run, Directory: dir, Outcome: outcomeOf(err, len(r.Failed), 0), Millis: time.Since(start).Milliseconds(),
+		Counts: map[string]int64{
+			"imported": int64(r.Imported), "unchanged": int64(r.Unchanged), "skipped": int64(r.Skipped), "bytes": r.Bytes,
+			"failed": int64(len(r.Failed)),
+		},
+	}, err, r.Failed, r.Notices)
+	return r, err
+}
+
+// importFrom is the run.
+func (m *importer) importFrom(dir string) (err error) {
+	if m.root, err = os.OpenRoot(dir); err != nil {
+		return err
 	}
-	defer root.Close()
-	run, err := store.BeginRun("import", 0)
+	defer m.root.Close()
+	run, err := m.store.BeginRun("import", 0)
 	if err != nil {
-		return ImportResult{}, err
-	}
-	m := &importer{
-		ctx: ctx, root: root, options: o, store: store,
-		tree: store.Tree(spacedb.Actor{Origin: spacedb.OriginImport, Run: run.ID}),
+		return err
 	}
 	m.result.Run = run.ID
-	o.Reporter.Phase("import", 0)
-	err = m.makeInto()
-	if err == nil {
-		err = m.directory("", o.Into)
+	m.tree = m.store.Tree(spacedb.Actor{Origin: spacedb.OriginImport, Run: run.ID})
+	m.options.Reporter.Tell(Event{Event: Started, Kind: "import", Run: run.ID, Space: m.store.File(), Directory: dir})
+	m.options.Reporter.Tell(Event{Event: Progress, Phase: "import"})
+	if err = m.makeInto(); err == nil {
+		err = m.directory("", m.options.Into)
 	}
-	outcome, detail := "ok", fmt.Sprintf("%d imported, %d unchanged, %d skipped, %d failed", m.result.Imported, m.result.Unchanged, m.result.Skipped, len(m.result.Failed))
-	switch {
-	case err != nil:
-		outcome, detail = "failed", err.Error()
-	case len(m.result.Failed) > 0:
-		outcome = "partial"
+	r := m.result
+	detail := fmt.Sprintf("%d imported, %d unchanged, %d skipped, %d failed", r.Imported, r.Unchanged, r.Skipped, len(r.Failed))
+	if err != nil {
+		detail = err.Error()
 	}
-	return m.result, errors.Join(err, store.FinishRun(run.ID, outcome, detail, m.records), store.Sync())
+	return errors.Join(err, m.store.FinishRun(run.ID, outcomeOf(err, len(r.Failed), 0), detail, m.records), m.store.Sync())
 }
 
 type importer struct {
@@ -240,14 +251,15 @@ func (m *importer) symlink(from, to string, have spacedb.Attr, there bool, mtime
 		return err
 	}
 	_, err = m.tree.PlaceSymlink(to, guard, target, mtime)
-	m.count(err, 0)
+	m.count(to, err, 0)
 	return err
 }
 
-func (m *importer) count(err error, size int64) {
+func (m *importer) count(to string, err error, size int64) {
 	if err == nil {
 		m.result.Imported++
 		m.result.Bytes += size
+		m.options.Reporter.Tell(Event{Event: Acted, Path: to, Op: "import", Side: "space"})
 	}
 }
 
@@ -284,7 +296,7 @@ func (m *importer) file(from, to string, have spacedb.Attr, there bool, perm uin
 		return errMoved
 	}
 	_, err = m.tree.Place(to, guard, staged, perm, after.mtime)
-	m.count(err, staged.Size())
+	m.count(to, err, staged.Size())
 	return err
 }
 

@@ -35,6 +35,39 @@ type SyncResult struct {
 	Duration   time.Duration
 }
 
+// Contested counts the conflicts that are left to a person; what was skipped is
+// not.
+func (r *SyncResult) Contested() (n int) {
+	for _, c := range r.Plan.Conflicts {
+		if c.Winner == conflict.NoWinner && c.Strategy != conflict.Skip {
+			n++
+		}
+	}
+	return n
+}
+
+// counts sums a sync up, or what a dry run found.
+func (r *SyncResult) counts() map[string]int64 {
+	failed := map[string]bool{}
+	for _, f := range r.Failed {
+		failed[f.Path] = true
+	}
+	n := map[string]int64{
+		"to_space": 0, "to_mirror": 0, "adopted": 0, "conflicts": int64(len(r.Plan.Conflicts)), "unresolved": int64(r.Contested()),
+		"left": int64(len(r.Plan.Left)), "failed": int64(len(r.Failed)), "scanned": int64(r.Scanned),
+	}
+	for _, a := range r.Plan.Actions {
+		switch {
+		case failed[a.Path]:
+		case a.Op == conflict.Adopt:
+			n["adopted"]++
+		default:
+			n["to_"+a.Side.String()]++
+		}
+	}
+	return n
+}
+
 // rounds is how often a sync looks again when things changed under its hands.
 const rounds = 3
 
@@ -56,26 +89,66 @@ func Sync(ctx context.Context, store *spacedb.Store, dir string, o SyncOptions) 
 	if real, err := filepath.EvalSymlinks(dir); err == nil {
 		dir = real
 	}
-	result := SyncResult{Mirror: dir}
-	m, err := openMirror(store, dir)
-	if err != nil {
-		return result, err
+	s := &syncer{store: store, options: o, result: &SyncResult{Mirror: dir}}
+	err = s.sync(ctx)
+	s.result.Duration = o.Now().Sub(start)
+	s.conclude(err)
+	return *s.result, err
+}
+
+func (s *syncer) sync(ctx context.Context) (err error) {
+	if s.mirror, err = openMirror(s.store, s.result.Mirror); err != nil {
+		return err
 	}
-	defer m.root.Close()
-	if !o.DryRun {
-		if err := m.enroll(store); err != nil {
-			return result, err
+	defer s.mirror.root.Close()
+	if !s.options.DryRun {
+		if err := s.mirror.enroll(s.store); err != nil {
+			return err
 		}
 	}
-	s := &syncer{store: store, mirror: m, options: o, result: &result}
-	for round := range rounds {
+	for range rounds {
 		again, err := s.round(ctx)
-		if err != nil || !again || round == rounds-1 {
-			result.Duration = o.Now().Sub(start)
-			return result, errors.Join(err, s.finish(err))
+		if err != nil {
+			return errors.Join(err, s.finish(err))
+		}
+		if !again {
+			break
 		}
 	}
-	return result, nil
+	return s.finish(nil)
+}
+
+// start tells, once, that it is known what there is to do.
+func (s *syncer) start(plan conflict.Plan) {
+	if s.started {
+		return
+	}
+	s.started = true
+	s.options.Reporter.Tell(Event{
+		Event: Started, Kind: "sync", Run: s.run.ID, Space: s.store.File(), Directory: s.result.Mirror, DryRun: s.options.DryRun, Total: len(plan.Actions),
+	})
+}
+
+// conclude tells what only the end tells. What was done was told when it was.
+func (s *syncer) conclude(err error) {
+	report, plan := s.options.Reporter, s.result.Plan
+	if s.started {
+		for _, a := range plan.Actions {
+			if s.options.DryRun && a.Op != conflict.Adopt {
+				report.Tell(actionEvent(a))
+			}
+		}
+		for _, l := range plan.Left {
+			report.Tell(Event{Event: Acted, Path: l.Path, Op: "leave", Reason: l.Reason})
+		}
+		for _, c := range plan.Conflicts {
+			report.Tell(conflictEvent(c))
+		}
+	}
+	conclude(report, Event{
+		Kind: "sync", Run: s.result.Run, Directory: s.result.Mirror, DryRun: s.options.DryRun,
+		Outcome: outcomeOf(err, len(s.result.Failed), s.result.Contested()), Counts: s.result.counts(), Millis: s.result.Duration.Milliseconds(),
+	}, err, s.result.Failed, s.result.Notices)
 }
 
 // syncer is one run.
@@ -85,6 +158,7 @@ type syncer struct {
 	options SyncOptions
 	result  *SyncResult
 	run     spacedb.Run
+	started bool // told
 	records []spacedb.ActionRecord
 	did     []conflict.Action   // in the rounds so far
 	ended   []conflict.Conflict // in the rounds so far, with a winner
@@ -105,6 +179,7 @@ func (s *syncer) round(ctx context.Context) (again bool, err error) {
 		}
 	}
 	if s.options.DryRun {
+		s.start(v.plan)
 		return false, nil
 	}
 	if err := s.mirror.checkWritable(v.plan); err != nil {
@@ -115,6 +190,7 @@ func (s *syncer) round(ctx context.Context) (again bool, err error) {
 			return false, err
 		}
 	}
+	s.start(v.plan)
 	x := s.executor(ctx, v)
 	err = x.execute(v.plan)
 	s.records = append(s.records, x.records...)
@@ -181,7 +257,7 @@ func (s *syncer) scan(ctx context.Context, v *view) (err error) {
 	if v.space, err = scanSpace(ctx, v.snapshot, s.mirror.known.Seq, v.base); err != nil {
 		return fmt.Errorf("scan the space: %w", err)
 	}
-	s.options.Reporter.Phase("scan", 0)
+	s.options.Reporter.Tell(Event{Event: Progress, Phase: "scan"})
 	v.mirror, err = scanMirror(ctx, s.mirror, v.base, s.store.Junk, s.options.Now, s.options.Reporter.Step)
 	return err
 }
@@ -323,13 +399,11 @@ func (s *syncer) finish(err error) error {
 		return nil
 	}
 	if s.run.ID != 0 {
-		outcome, detail := "ok", fmt.Sprintf("%d done, %d failed, %d unresolved", s.result.Done, len(s.result.Failed), len(s.result.Unresolved))
-		switch {
-		case err != nil:
-			outcome, detail = "failed", err.Error()
-		case len(s.result.Failed) > 0:
-			outcome = "partial"
+		detail := fmt.Sprintf("%d done, %d failed, %d unresolved", s.result.Done, len(s.result.Failed), len(s.result.Unresolved))
+		if err != nil {
+			detail = err.Error()
 		}
+		outcome := outcomeOf(err, len(s.result.Failed), len(s.result.Unresolved))
 		if err := s.store.FinishRun(s.run.ID, outcome, detail, s.records); err != nil {
 			return err
 		}
