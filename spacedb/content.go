@@ -246,10 +246,11 @@ func (t *Tree) write(n *node, p []byte, off int64) error {
 
 func (t *Tree) contentChanged(n *node, now int64) {
 	s := t.store
-	n.mtime, n.ctime, n.changed = now, now, now
+	n.mtime, n.ctime = now, now
 	n.version = s.seq
-	n.sealed, n.wroteBy = false, t.by
-	s.unsealed[n.id] = n
+	n.wroteBy = t.by
+	n.kept, n.owed = false, debt{}
+	t.unseal(n, now)
 	t.touch(n, dirtyRow|dirtyContent|dirtyJournal)
 	s.watchers.tell(t.by, Change{Origin: t.by.Origin, Node: n.id, Parent: n.parent, Name: n.name, What: ContentChanged})
 }

@@ -80,8 +80,16 @@ func (s *Store) named(d *node, name string, id NodeID) (*node, error) {
 	if n.isDir() && n.parent != 0 && (n.parent != d.id || n.name != name) && n.id != Root {
 		return nil, damaged("directory %d has two entries", n.id)
 	}
-	n.parent, n.name = d.id, name
+	n.callIt(d, name)
 	return n, nil
+}
+
+// callIt remembers a name of n, unless one is known: the document of a node
+// with several names is called by one, whichever is looked at.
+func (n *node) callIt(d *node, name string) {
+	if n.parent == 0 {
+		n.parent, n.name = d.id, name
+	}
 }
 
 // complete reads every entry of d and the nodes they name in one query, so
@@ -103,7 +111,7 @@ func (s *Store) complete(d *node) error {
 			return err
 		}
 		n = s.adopt(n)
-		n.parent, n.name = d.id, name
+		n.callIt(d, name)
 		d.dir.entries[name] = n.id
 		return nil
 	}, `SELECT `+nodeColumns+`, entry.name FROM entry JOIN node ON node.id = entry.node
@@ -232,7 +240,7 @@ func (t *Tree) enter(d *node, name string, n *node) {
 	if d.dir.order != nil {
 		d.dir.late = append(d.dir.late, ordered{cookieOf(name), name})
 	}
-	n.parent, n.name = d.id, name
+	n.callIt(d, name)
 	t.entryChanged(d, name)
 	s.watchers.tell(t.by, Change{Origin: t.by.Origin, Node: n.id, Parent: d.id, Name: name, What: EntryAdded})
 }

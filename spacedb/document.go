@@ -16,7 +16,11 @@ import (
 //   - A document that is removed, or leaves for a junk name (vim's f~), leaves
 //     its identity at its path; the next content that comes to rest there
 //     takes it up. Until then the document is detached.
-//   - Any other rename takes the identity along.
+//   - Any other rename takes the identity along. But when new content comes to
+//     the path it left, within the quiet time, what left was a backup (patch's
+//     f.orig): the identity returns to the path (vacancy.go).
+//   - A name among several of one node is the document's if it was last sealed
+//     under it; a document follows any other name nowhere.
 
 // detached is the history that waits at a path; document 0 says that nothing
 // does although the file may still have one.
@@ -74,22 +78,33 @@ func (t *Tree) identify(n *node, at string) error {
 // was durable once and is not in history yet will be, before the node goes.
 // What lived too shortly to reach the disk is cancelled without a trace.
 func (t *Tree) bury(n *node, at string) error {
-	if !n.holdsContent() || n.sealed || !n.stored || t.store.Junk(at) {
+	if !n.unrecorded() || t.store.Junk(at) {
 		return nil
 	}
 	n.mourned = true
 	return t.identify(n, at)
 }
 
+// unrecorded: n holds what was durable once and is in no history.
+func (n *node) unrecorded() bool {
+	return n.holdsContent() && n.stored && !n.sealed && !n.kept
+}
+
 // leaveIdentity sees to the history of a node that is about to lose its name in
 // d: with its last name it stays behind at that path.
 func (t *Tree) leaveIdentity(n, d *node, name string, now int64) error {
-	if n.nlink != 1 || !n.holdsContent() || n.document == 0 && (n.sealed || !n.stored) {
+	if !n.holdsContent() || n.document == 0 && !n.unrecorded() {
 		return nil
 	}
 	at, err := t.store.pathIn(d, name)
 	if err != nil {
 		return err
+	}
+	if n.nlink > 1 {
+		if t.store.isHome(n, at) {
+			t.vacate(d, name, n, now)
+		}
+		return nil
 	}
 	if err := t.bury(n, at); err != nil {
 		return err
@@ -98,6 +113,41 @@ func (t *Tree) leaveIdentity(n, d *node, name string, now int64) error {
 		t.detach(n, at, now)
 	}
 	return nil
+}
+
+// inheritance is the history that what replaces n at path goes on with: n loses
+// that name.
+func (t *Tree) inheritance(n *node, path string, now int64) (history, error) {
+	if !n.holdsContent() {
+		return history{}, nil
+	}
+	if n.nlink > 1 {
+		left := n.history
+		if left.document == 0 || !t.store.isHome(n, path) {
+			return history{}, nil
+		}
+		t.strip(n, now)
+		return left, nil
+	}
+	err := t.bury(n, path)
+	return n.history, err
+}
+
+// strip takes a node's identity away. Its content is in that document's history,
+// or is owed to it, and need not be recorded for the sake of its next identity.
+func (t *Tree) strip(n *node, now int64) {
+	n.kept = n.kept || n.sealed
+	n.history = history{}
+	t.unseal(n, now)
+	t.touch(n, dirtyRow)
+}
+
+func (t *Tree) unseal(n *node, now int64) {
+	n.sealed, n.changed = false, now
+	if n.since == 0 {
+		n.since = now
+	}
+	t.store.unsealed[n.id] = n
 }
 
 // carryIdentity applies the rules above to a rename.
@@ -113,41 +163,54 @@ func (t *Tree) carryIdentity(n, from *node, oldName string, to *node, newName st
 		return nil
 	}
 	if !n.sealed {
-		s.unsealed[n.id] = n
-		n.changed = now
+		t.unseal(n, now)
 	}
-	if target != nil && target.holdsContent() && target.nlink == 1 {
-		at, err := s.pathIn(to, newName)
+	was, err := s.pathIn(from, oldName)
+	if err != nil {
+		return err
+	}
+	at, err := s.pathIn(to, newName)
+	if err != nil {
+		return err
+	}
+	if target != nil {
+		left, err := t.inheritance(target, at, now)
 		if err != nil {
 			return err
 		}
-		if err := t.bury(target, at); err != nil {
-			return err
-		}
-		if target.document == 0 {
+		if left.document != 0 {
+			if n.document != 0 {
+				t.detach(n, was, now)
+			}
+			n.history = left
+			t.unseal(n, now)
 			return nil
 		}
-		if n.document != 0 {
-			was, err := s.pathIn(from, oldName)
-			if err != nil {
-				return err
-			}
-			t.detach(n, was, now)
-		}
-		n.history = target.history
-		n.sealed, n.changed = false, now
-		s.unsealed[n.id] = n
-		return nil
 	}
-	if n.document != 0 && n.nlink == 1 && s.junk.matchName(newName) && !s.junk.matchName(oldName) {
-		was, err := s.pathIn(from, oldName)
-		if err != nil {
+	switch {
+	case n.nlink > 1 && !s.isHome(n, was):
+		return nil
+	case n.nlink == 1 && s.Junk(at) && !s.Junk(was):
+		return t.leaveForJunk(n, was, now)
+	case n.document == 0:
+		return t.reclaim(to, newName, n, now)
+	}
+	t.vacate(from, oldName, n, now)
+	return nil
+}
+
+// leaveForJunk: n leaves its identity at the path it had, and with it content
+// that was not recorded yet.
+func (t *Tree) leaveForJunk(n *node, was string, now int64) error {
+	if n.unrecorded() {
+		if err := t.identify(n, was); err != nil {
 			return err
 		}
+		n.owed = debt{n.history, was, n.wroteBy}
+	}
+	if n.document != 0 {
 		t.detach(n, was, now)
-		n.history = history{}
-		n.sealed = false
-		s.unsealed[n.id] = n
+		t.strip(n, now)
 	}
 	return nil
 }
@@ -201,10 +264,6 @@ func (s *Store) locate(n *node) error {
 	if n.nlink == 0 {
 		return ErrNotFound
 	}
-	type place struct {
-		parent NodeID
-		name   string
-	}
 	var places []place
 	err := s.meta.query(func(r row) error {
 		places = append(places, place{NodeID(r.int(0)), r.text(1)})
@@ -221,6 +280,22 @@ func (s *Store) locate(n *node) error {
 		// The file may be behind: memory decides whether the entry still stands.
 		if c, err := s.child(d, p.name); err == nil && c == n {
 			return nil // child remembered it
+		}
+	}
+	return s.locateUnwritten(n)
+}
+
+// locateUnwritten finds an entry that is not in the file yet.
+func (s *Store) locateUnwritten(n *node) error {
+	for _, d := range s.nodes {
+		if !d.isDir() || d.dirty == 0 && !d.inFlight {
+			continue
+		}
+		for name, id := range d.dir.entries {
+			if id == n.id {
+				n.callIt(d, name)
+				return nil
+			}
 		}
 	}
 	return ErrNotFound

@@ -37,7 +37,10 @@ type node struct {
 
 	history
 	sealed   bool      // content is history.revision's
+	kept     bool      // content is in the history of a document it left
+	owed     debt      // content is to go into the history of a document it left
 	changed  int64     // when content last changed; what the quiet time is measured from
+	since    int64     // when it first changed after it was sealed last, 0: it did not
 	seals    []sealing // revisions of this content that the next commit writes
 	freed    []int64   // private chunks to delete
 	punched  []int64   // extents to delete
@@ -61,6 +64,14 @@ type history struct {
 	document int64 // 0: none yet
 	revision int64 // 0: none
 	sha256   Hash  // of that revision
+}
+
+// debt is a revision that a document is still owed by content that left it for
+// a junk name.
+type debt struct {
+	history
+	path string
+	by   Actor
 }
 
 type dirtyBits uint8

@@ -159,13 +159,16 @@ func (t *Tree) Place(path string, expect Guard, g *Staged, perm uint32, mtime in
 // takeOver makes path name n, which had no name, instead of old.
 func (t *Tree) takeOver(d *node, name string, old, n *node, path string, now int64) error {
 	s := t.store
-	if old != nil {
-		if err := t.bury(old, path); err != nil {
+	if old == nil {
+		if err := t.reclaim(d, name, n, now); err != nil {
 			return err
 		}
-		if old.nlink == 1 && old.holdsContent() {
-			n.history = old.history
+	} else {
+		left, err := t.inheritance(old, path, now)
+		if err != nil {
+			return err
 		}
+		n.history = left
 		t.unname(d, name, old, now)
 	}
 	n.nlink = 1

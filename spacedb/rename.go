@@ -3,9 +3,7 @@ package spacedb
 // Rename moves what oldName in oldParent names to newName in newParent, over
 // what is there, as renameat2(2) does.
 //
-// A document's identity follows the path: what comes over a document goes on
-// with that document's history, and what leaves for a junk name (an editor's
-// backup) leaves its history at the path it had.
+// A document's identity follows the path (document.go).
 func (t *Tree) Rename(oldParent NodeID, oldName string, newParent NodeID, newName string, flags uint32) error {
 	if flags&^(RenameNoReplace|RenameExchange) != 0 || flags == RenameNoReplace|RenameExchange {
 		return ErrInvalid
@@ -121,9 +119,8 @@ func (t *Tree) exchange(from *node, oldName string, n *node, to *node, newName s
 	}
 	for _, swapped := range []*node{n, target} {
 		if swapped.holdsContent() {
-			swapped.sealed = false
-			swapped.changed = now
-			s.unsealed[swapped.id] = swapped
+			swapped.kept = swapped.kept || swapped.sealed
+			t.unseal(swapped, now)
 		}
 	}
 	swap := func(d *node, name string, was, is *node) {

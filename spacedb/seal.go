@@ -63,6 +63,9 @@ func (s *Store) sealRested(ctx context.Context) error {
 	if err := s.sweepFile(); err != nil {
 		return err
 	}
+	s.mu.Lock()
+	s.forgetVacancies()
+	s.mu.Unlock()
 	return errors.Join(s.sealWhere(ctx, s.rested, s.busy.Load()), s.packSuperseded(ctx))
 }
 
@@ -76,9 +79,20 @@ func (s *Store) Seal(ctx context.Context) error {
 }
 
 // rested says whether nobody has touched a document for the quiet time. Between
-// truncate and the write that follows lies less.
+// truncate and the write that follows lies less. What never rests (a log) is
+// taken as it is once in a while.
 func (s *Store) rested(n *node) bool {
-	return n.gone || n.nlink == 0 || s.now()-n.changed >= int64(s.options.Quiet)
+	return n.gone || n.nlink == 0 || n.owed.document != 0 || s.now()-n.changed >= int64(s.options.Quiet) || s.restless(n)
+}
+
+// restless says whether a document changed all the time for so long that its
+// revision does not wait for it to come to rest, nor for who has it open for
+// writing. As who writes has to wait while it is hashed, large ones get longer.
+func (s *Store) restless(n *node) bool {
+	const more = 64 << 20 // bytes, for another fifth of the time
+	wait := int64(s.options.Unrest)
+	wait += n.size / more * (wait / 5)
+	return n.since != 0 && s.now()-n.since >= wait
 }
 
 // sealWhere seals what is ready and not busy. No operation ever waits for
@@ -88,9 +102,13 @@ func (s *Store) sealWhere(ctx context.Context, ready func(*node) bool, busy *fun
 	defer s.sealing.Unlock()
 	s.mu.Lock()
 	var todo []NodeID
+	restless := map[NodeID]bool{}
 	for id, n := range s.unsealed {
 		if ready(n) {
 			todo = append(todo, id)
+			if s.restless(n) {
+				restless[id] = true
+			}
 		}
 	}
 	s.mu.Unlock()
@@ -100,7 +118,7 @@ func (s *Store) sealWhere(ctx context.Context, ready func(*node) bool, busy *fun
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if busy != nil && (*busy)(id) {
+		if busy != nil && !restless[id] && (*busy)(id) {
 			continue
 		}
 		if err := s.sealNode(id, ready); err != nil && !errors.Is(err, ErrNotFound) {
@@ -139,6 +157,9 @@ func (s *Store) sealNode(id NodeID, ready func(*node) bool) error {
 			return err
 		}
 		t := s.Tree(n.wroteBy)
+		if n.owed.document != 0 {
+			return t.settleDebt(n, sum)
+		}
 		return t.seal(n, path, sum)
 	})
 }
@@ -149,6 +170,9 @@ func (s *Store) worthSealing(n *node) (path string, worth bool, err error) {
 	if n.sealed {
 		delete(s.unsealed, n.id)
 		return "", false, nil
+	}
+	if n.owed.document != 0 {
+		return n.owed.path, true, nil
 	}
 	if n.nlink == 0 {
 		return "", n.mourned && n.document != 0, nil
@@ -192,7 +216,7 @@ func (t *Tree) seal(n *node, path string, sum Hash) error {
 	if err := t.identify(n, path); err != nil {
 		return err
 	}
-	n.sealed = true
+	n.sealed, n.since = true, 0
 	delete(s.unsealed, n.id)
 	s.seq++
 	t.touch(n, dirtyRow)
@@ -213,6 +237,33 @@ func (t *Tree) seal(n *node, path string, sum Hash) error {
 	return nil
 }
 
+// settleDebt records n's content for the document that it left.
+func (t *Tree) settleDebt(n *node, sum Hash) error {
+	s := t.store
+	if err := s.loadExtents(n); err != nil {
+		return err
+	}
+	owed := n.owed
+	n.owed, n.kept = debt{}, true
+	s.seq++
+	t.touch(n, dirtyRow)
+	if owed.revision == 0 || owed.sha256 != sum {
+		s.last.revision++
+		if owed.revision != 0 {
+			s.superseded = append(s.superseded, supersession{owed.revision, s.last.revision})
+		}
+		n.seals = append(n.seals, sealing{
+			document: owed.document, revision: s.last.revision, path: owed.path, time: n.changed, by: owed.by, sha256: sum,
+		})
+		if d, waits := s.detached[owed.path]; waits && d.document == owed.document {
+			d.revision, d.sha256 = s.last.revision, sum
+			s.detached[owed.path] = d
+		}
+	}
+	t.release(n)
+	return nil
+}
+
 func (s *Store) epitaph(n *node) string {
 	for path, d := range s.detached {
 		if d.document == n.document {
@@ -229,7 +280,7 @@ func (t *Tree) release(n *node) {
 	if n.gone || n.nlink > 0 || n.refs > 0 || n.pins > 0 || n.staged {
 		return
 	}
-	if n.mourned && !n.sealed {
+	if n.mourned && !n.sealed || n.owed.document != 0 {
 		return // the sealer comes by and releases it again
 	}
 	if err := s.loadExtents(n); err != nil {

@@ -11,7 +11,10 @@ import (
 type Options struct {
 	Now   func() time.Time // the clock; time.Now if nil
 	Quiet time.Duration    // how long a document rests before it is sealed; 2 s if 0
-	Delay time.Duration    // how long a change may wait for company before it is committed; 500 ms if 0
+	// Unrest is how long a document may change without a rest before it is sealed
+	// as it is; 5 minutes if 0.
+	Unrest time.Duration
+	Delay  time.Duration // how long a change may wait for company before it is committed; 500 ms if 0
 	// Dirty is how many bytes of content may wait in memory; past it, writers
 	// commit before they go on. 128 MiB if 0.
 	Dirty int64
@@ -72,6 +75,7 @@ type Store struct {
 	// the file has the older ones.
 	detached    map[string]detached
 	anyDetached bool
+	vacated     map[place]vacancy
 	clean       pageQueue
 	trouble     error // why the last commit failed, nil if it did not
 	sweep       bool  // unsealed documents may be in the file that are not in memory
@@ -109,6 +113,9 @@ func newStore(path string, o Options, lock *lockFile) *Store {
 	if o.Quiet == 0 {
 		o.Quiet = 2 * time.Second
 	}
+	if o.Unrest == 0 {
+		o.Unrest = 5 * time.Minute
+	}
 	if o.Delay == 0 {
 		o.Delay = 500 * time.Millisecond
 	}
@@ -131,6 +138,7 @@ func newStore(path string, o Options, lock *lockFile) *Store {
 		dirty:      map[*node]struct{}{},
 		unsealed:   map[NodeID]*node{},
 		detached:   map[string]detached{},
+		vacated:    map[place]vacancy{},
 		readers:    readerPool{path: path},
 		wake:       make(chan struct{}, 1),
 		long:       make(chan struct{}, 1),

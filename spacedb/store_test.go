@@ -150,59 +150,6 @@ func TestContentSurvivesReopening(t *testing.T) {
 	}
 }
 
-func TestEditorsDancesAreOneHistory(t *testing.T) {
-	dances := []struct {
-		name string
-		save func(t *testing.T, tr *Tree, text string)
-	}{
-		{"in place, as nano does", func(t *testing.T, tr *Tree, text string) {
-			overwrite(t, tr, must(tr.Resolve("f.md")).ID, text)
-		}},
-		{"backup, new file, as vim does", func(t *testing.T, tr *Tree, text string) {
-			orDie(t, tr.Rename(Root, "f.md", Root, "f.md~", 0))
-			save(t, tr, "f.md", text)
-			orDie(t, tr.Unlink(Root, "f.md~"))
-		}},
-		{"temporary renamed over, as sed -i does", func(t *testing.T, tr *Tree, text string) {
-			save(t, tr, "sedA1b2C3", text)
-			orDie(t, tr.Rename(Root, "sedA1b2C3", Root, "f.md", 0))
-		}},
-		{"removed and written again", func(t *testing.T, tr *Tree, text string) {
-			orDie(t, tr.Unlink(Root, "f.md"))
-			save(t, tr, "f.md", text)
-		}},
-	}
-	for _, d := range dances {
-		for _, between := range []struct {
-			name string
-			do   func(*Store)
-		}{{"before a commit", func(*Store) {}}, {"across commits", func(s *Store) { s.Sync() }}} {
-			t.Run(d.name+" "+between.name, func(t *testing.T) {
-				s, _ := newSpace(t, calm)
-				tr := s.Tree(mount)
-				save(t, tr, "f.md", "one")
-				orDie(t, s.Seal(context.Background()))
-				between.do(s)
-				d.save(t, tr, "two")
-				between.do(s)
-				orDie(t, s.Seal(context.Background()))
-				d.save(t, tr, "two")
-				orDie(t, s.Seal(context.Background()))
-				list, err := s.History("f.md")
-				orDie(t, err)
-				if len(list) != 2 || !list[0].Current || list[0].Document != list[1].Document {
-					t.Fatalf("history: %+v", list)
-				}
-				for number, want := range map[string]string{"1": "one", "2": "two", "": "two"} {
-					if got := revisionText(t, s, "f.md", number); got != want {
-						t.Errorf("revision %q is %q, want %q", number, got, want)
-					}
-				}
-			})
-		}
-	}
-}
-
 func orDie(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {

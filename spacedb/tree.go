@@ -183,6 +183,9 @@ func (t *Tree) create(parent NodeID, name string, mode, rdev uint32, c Cred) (*n
 		n.nlink = 2
 		d.nlink++
 	}
+	if err := t.reclaim(d, name, n, now); err != nil {
+		return nil, err
+	}
 	t.store.usageNodes.Add(1)
 	t.enter(d, name, n)
 	d.mtime, d.ctime = now, now
@@ -290,6 +293,9 @@ func (t *Tree) Link(id, parent NodeID, name string) (Attr, error) {
 		return Attr{}, err
 	}
 	now := t.step()
+	if err := t.reclaim(d, name, n, now); err != nil {
+		return Attr{}, err
+	}
 	n.nlink++
 	n.ctime = now
 	t.touch(n, dirtyRow)

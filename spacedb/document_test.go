@@ -1,0 +1,273 @@
+package spacedb
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// dance is a sequence of operations as programs make them, and the histories
+// that it must leave: for each path what its revisions hold, oldest first, or
+// "" for none. Every operation is a word and its arguments:
+//
+//	new PATH TEXT    make a document and write into it
+//	set PATH TEXT    truncate and write
+//	mv FROM TO       rename(2)
+//	xchg A B         renameat2(2) with RENAME_EXCHANGE
+//	ln FROM TO       link(2)
+//	sym TARGET PATH  symlink(2)
+//	rm PATH          unlink(2)
+//	mkdir PATH
+//	place PATH TEXT  what a sync brings
+//	rest             time passes until everything has come to rest
+//	later            so much time passes, but nothing is sealed
+type dance struct {
+	name string
+	do   string
+	want map[string]string
+}
+
+var dances = []dance{
+	{"in place, as nano, vim with backupcopy=yes and VS Code do",
+		"new f 1, rest, set f 2, rest, set f 3",
+		map[string]string{"f": "1 2 3"}},
+	{"the backup is a copy, as with nano -B",
+		"new f 1, rest, new f~ 1, set f 2, rest, set f~ 2, set f 3",
+		map[string]string{"f": "1 2 3", "f~": ""}},
+	{"vim with backupcopy=no removes its backup",
+		"new f 1, rest, new 4913 x, rm 4913, mv f f~, new f 2, rm f~, rest, mv f f~, new f 3, rm f~",
+		map[string]string{"f": "1 2 3", "4913": "", "f~": ""}},
+	{"vim with backupcopy=no and backup, over the backup of the last save",
+		"new f 1, rest, mv f f~, new f 2, rest, mv f f~, new f 3, rest, mv f f~, new f 4",
+		map[string]string{"f": "1 2 3 4", "f~": ""}},
+	{"emacs saves again over what it made",
+		"new f 1, rest, mv f f~, new f 2, rest, set f 3, rest, mv f f~, new f 4",
+		map[string]string{"f": "1 2 3 4"}},
+	{"emacs numbers its backups",
+		"new f 1, rest, mv f f.~1~, new f 2, rest, mv f f.~2~, new f 3",
+		map[string]string{"f": "1 2 3", "f.~1~": ""}},
+	{"a backup that links, and a temporary renamed over",
+		"new f 1, rest, ln f f~, new t 2, mv t f, rest, rm f~, ln f f~, new t 3, mv t f",
+		map[string]string{"f": "1 2 3", "t": ""}},
+	{"sed -i, git, LibreOffice and gedit rename a temporary over",
+		"new f 1, rest, new sedX 2, mv sedX f, rest, new sedY 3, mv sedY f",
+		map[string]string{"f": "1 2 3", "sedX": "", "sedY": ""}},
+	{"rsync's temporary looks like a document",
+		"new f 1, rest, new .f.a1B2c3 2, mv .f.a1B2c3 f, rest, new .f.d4E5f6 3, mv .f.d4E5f6 f",
+		map[string]string{"f": "1 2 3", ".f.a1B2c3": ""}},
+	{"a temporary that took so long that it was sealed",
+		"new f 1, rest, new t 2, rest, mv t f",
+		map[string]string{"f": "1 2"}},
+	{"atomically exchanged, and the old one removed",
+		"new f 1, rest, new t 2, xchg t f, rm t, rest, new t 3, xchg t f, rm t",
+		map[string]string{"f": "1 2 3", "t": ""}},
+	{"removed and written again, as git checkout does",
+		"new f 1, rest, rm f, new f 2, rest, rm f, rest, new f 3",
+		map[string]string{"f": "1 2 3"}},
+	{"removed, and a temporary linked into place",
+		"new f 1, rest, new t 2, rm f, ln t f, rm t, rest, new t 3, rm f, ln t f, rm t",
+		map[string]string{"f": "1 2 3", "t": ""}},
+	{"patch keeps f.orig",
+		"new f 1, rest, mv f f.orig, new t 2, mv t f, rest, mv f f.orig, new t 3, mv t f",
+		map[string]string{"f": "1 2 3", "f.orig": "1 2", "t": ""}},
+	{"perl -i.bak renames, then writes a new one",
+		"new f 1, rest, mv f f.bak, new f 2, rest, mv f f.bak, new f 3",
+		map[string]string{"f": "1 2 3", "f.bak": "1 2"}},
+	{"the new one is linked into the place of the backup",
+		"new f 1, rest, mv f f.bak, new t 2, ln t f, rm t",
+		map[string]string{"f": "1 2", "f.bak": "1", "t": ""}},
+	{"moved, and long after another is made",
+		"new f 1, rest, mv f g, later, new f x, rest, set g 2",
+		map[string]string{"f": "x", "g": "1 2"}},
+	{"moved and written to, then another is made: no backup",
+		"new f 1, rest, mv f g, set g 2, new f x",
+		map[string]string{"f": "x", "g": "1 2"}},
+	{"moved, with a symlink left in its place",
+		"new f 1, rest, mv f g, sym g f, rest, set g 2",
+		map[string]string{"f": "g", "g": "1 2"}},
+	{"moved about",
+		"new f 1, rest, mv f g, rest, set g 2, rest, mkdir d, mv g d/h, rest, set d/h 3",
+		map[string]string{"d/h": "1 2 3", "f": "", "g": ""}},
+	{"renumbered by a script",
+		"new 1 a, new 2 b, rest, mv 2 3, mv 1 2, new 1 c, rest, set 2 a2, set 3 b2",
+		map[string]string{"1": "a c", "2": "a a2", "3": "b b2"}},
+	{"swapped through a third name",
+		"new f 1, new g a, rest, mv f t, mv g f, mv t g, rest, set f b, set g 2",
+		map[string]string{"f": "a b", "g": "1 2"}},
+	{"moved over another document",
+		"new f 1, new g a, rest, mv g f, rest, new g b",
+		map[string]string{"f": "1 a", "g": "a b"}},
+	{"its directory is renamed",
+		"mkdir d, new d/f 1, rest, mv d e, rest, set e/f 2, rest, mv e/f e/f~, new e/f 3",
+		map[string]string{"e/f": "1 2 3", "d/f": ""}},
+	{"moved to another directory",
+		"mkdir a, mkdir b, new a/x 1, rest, mv a/x b/x, rest, set b/x 2",
+		map[string]string{"b/x": "1 2", "a/x": ""}},
+	{"into the trash, and out again",
+		"mkdir .Trash-0, new f 1, rest, mv f .Trash-0/f, rest, mv .Trash-0/f f, set f 2",
+		map[string]string{"f": "1 2", ".Trash-0/f": ""}},
+	{"two names share one history",
+		"new f 1, rest, ln f g, set g 2, rest, set f 3",
+		map[string]string{"f": "1 2 3", "g": "1 2 3"}},
+	{"one of two names is replaced: the document stays with the name it had first",
+		"new f 1, rest, ln f g, rest, new t x, mv t g, rest, set f 2, set g y",
+		map[string]string{"f": "1 2", "g": "x y"}},
+	{"the first of two names is replaced",
+		"new f 1, rest, ln f g, rest, new t 2, mv t f, rest, set g y",
+		map[string]string{"f": "1 2", "g": "1 y"}},
+	{"the first of two names is removed",
+		"new f 1, rest, ln f g, later, rm f, later, set g 2",
+		map[string]string{"g": "1 2"}},
+	{"a sync brings another content",
+		"new f 1, rest, place f 2, rest, place f 3",
+		map[string]string{"f": "1 2 3"}},
+	{"the other side kept a backup",
+		"new f 1, rest, mv f f.orig, place f 2",
+		map[string]string{"f": "1 2", "f.orig": "1"}},
+}
+
+func TestEditorsDancesAreOneHistory(t *testing.T) {
+	for _, d := range dances {
+		for _, committed := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, each step committed %v", d.name, committed), func(t *testing.T) {
+				f := newFloor(t)
+				for step := range strings.SplitSeq(d.do, ", ") {
+					f.step(step)
+					if committed {
+						ok(t, f.store.Sync())
+					}
+				}
+				f.step("rest")
+				for path, want := range d.want {
+					f.expect(path, want)
+				}
+			})
+		}
+	}
+}
+
+// Two saves within the quiet time are two revisions when the disk had the first.
+func TestContentThatLeavesForABackupUnsealedIsRecorded(t *testing.T) {
+	f := newFloor(t)
+	for _, step := range []string{"new f 1", "rest", "mv f f~", "new f 2"} {
+		f.step(step)
+	}
+	ok(t, f.store.Sync())
+	for _, step := range []string{"mv f f~", "new f 3", "rm f~", "rest"} {
+		f.step(step)
+	}
+	f.expect("f", "1 2 3")
+}
+
+// A log that is written to all the time and never closed.
+func TestDocumentsThatNeverRestHaveRevisions(t *testing.T) {
+	f := newFloor(t)
+	f.store.SetBusy(func(NodeID) bool { return true })
+	f.step("new f 0")
+	for minute := range 12 {
+		f.now = f.now.Add(time.Minute)
+		f.step(fmt.Sprintf("set f %d", minute+1))
+		ok(t, f.store.sealWhere(context.Background(), f.store.rested, f.store.busy.Load()))
+		ok(t, f.store.Sync())
+	}
+	f.expect("f", "5 11")
+}
+
+// floor is a space to dance in, with a clock of its own.
+type floor struct {
+	*testing.T
+	store *Store
+	tree  *Tree
+	now   time.Time
+}
+
+func newFloor(t *testing.T) *floor {
+	f := &floor{T: t, now: time.Unix(1e9, 0)}
+	// The goroutines of the store look at the clock too, but not within an hour.
+	f.store, _ = newSpace(t, Options{Quiet: time.Hour, Delay: time.Hour, Now: func() time.Time { return f.now }})
+	f.store.options.Quiet = 2 * time.Second
+	f.tree = f.store.Tree(mount)
+	return f
+}
+
+func (f *floor) step(step string) {
+	f.Helper()
+	word := strings.Fields(step)
+	from, to := "", ""
+	if len(word) > 1 {
+		from = word[1]
+	}
+	if len(word) > 2 {
+		to = word[2]
+	}
+	fd, fn := f.at(from)
+	switch word[0] {
+	case "new":
+		save(f.T, f.tree, from, to)
+	case "set":
+		overwrite(f.T, f.tree, must(f.tree.Resolve(from)).ID, to)
+	case "mv", "xchg":
+		flags := uint32(0)
+		if word[0] == "xchg" {
+			flags = RenameExchange
+		}
+		td, tn := f.at(to)
+		ok(f.T, f.tree.Rename(fd, fn, td, tn, flags))
+	case "ln":
+		td, tn := f.at(to)
+		must(f.tree.Link(must(f.tree.Resolve(from)).ID, td, tn))
+	case "sym":
+		td, tn := f.at(to)
+		must(f.tree.Symlink(td, tn, from, Cred{}))
+	case "rm":
+		ok(f.T, f.tree.Unlink(fd, fn))
+	case "mkdir":
+		must(f.tree.Mkdir(fd, fn, 0o755, Cred{}))
+	case "place":
+		tree := f.store.Tree(Actor{Origin: OriginSync})
+		st := tree.Stage()
+		defer st.Discard()
+		must(st.Write([]byte(to)))
+		guard := Guard{Absent: true}
+		if a, err := tree.Resolve(from); err == nil {
+			guard = GuardOf(a)
+		}
+		must(tree.Place(from, guard, st, 0o644, 1))
+	case "rest":
+		f.now = f.now.Add(time.Minute)
+		ok(f.T, f.store.Seal(context.Background()))
+		ok(f.T, f.store.Sync())
+	case "later":
+		f.now = f.now.Add(time.Minute)
+	default:
+		f.Fatalf("no such step: %s", step)
+	}
+}
+
+func (f *floor) at(path string) (NodeID, string) {
+	dir, name := splitPath(path)
+	return must(f.tree.Resolve(dir)).ID, name
+}
+
+// expect: the revisions of the document at path hold this, oldest first.
+func (f *floor) expect(path, want string) {
+	f.Helper()
+	list, err := f.store.History(path)
+	if err != nil && (want != "" || err != ErrNotFound) {
+		f.Fatalf("%s: %v", path, err)
+	}
+	var got []string
+	for i := range list {
+		got = append(got, revisionText(f.T, f.store, path, fmt.Sprint(i+1)))
+	}
+	if strings.Join(got, " ") != want {
+		f.Errorf("%s holds %q, want %q", path, got, want)
+	}
+	for i := 1; i < len(list); i++ {
+		if list[i].Document != list[0].Document {
+			f.Errorf("%s has two documents", path)
+		}
+	}
+}

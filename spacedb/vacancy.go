@@ -1,0 +1,79 @@
+package spacedb
+
+// place is a name in a directory.
+type place struct {
+	parent NodeID
+	name   string
+}
+
+// vacancy remembers, for the quiet time, that a document left a place: a save
+// that keeps a backup moves the old content aside before the new one comes. It
+// is not in the file; a crash between the two leaves the history with the backup.
+type vacancy struct {
+	node     NodeID // who carried the document away
+	version  uint64 // its content then: nobody writes to a backup
+	document int64
+	at       int64
+}
+
+// vacate: n takes its document along from name in d.
+func (t *Tree) vacate(d *node, name string, n *node, now int64) {
+	if n.document != 0 {
+		t.store.vacated[place{d.id, name}] = vacancy{n.id, n.version, n.document, now}
+	}
+}
+
+// reclaim brings back what left name in d a moment ago, because n, new content
+// of the same kind, comes there: it waits at the path for n to come to rest.
+func (t *Tree) reclaim(d *node, name string, n *node, now int64) error {
+	s := t.store
+	v, known := s.vacated[place{d.id, name}]
+	if !known || n.document != 0 || !n.holdsContent() {
+		return nil
+	}
+	delete(s.vacated, place{d.id, name})
+	if now-v.at > int64(s.options.Quiet) {
+		return nil
+	}
+	backup, err := s.node(v.node)
+	switch {
+	case err == ErrNotFound: // removed; what it carried waits where it went
+		return nil
+	case err != nil:
+		return err
+	case backup == n, backup.nlink == 0, backup.document != v.document, backup.version != v.version, backup.mode&TypeMask != n.mode&TypeMask:
+		return nil
+	}
+	at, err := s.pathIn(d, name)
+	if err != nil {
+		return err
+	}
+	t.detach(backup, at, now)
+	t.strip(backup, now)
+	return nil
+}
+
+// forgetVacancies drops those whose time is over; called with mu held.
+func (s *Store) forgetVacancies() {
+	now := s.now()
+	for p, v := range s.vacated {
+		if now-v.at > int64(s.options.Quiet) {
+			delete(s.vacated, p)
+		}
+	}
+}
+
+// isHome says whether the document that n carries was last sealed at path. What
+// is on its way into the file counts as if it was.
+func (s *Store) isHome(n *node, path string) bool {
+	home := path
+	if last := len(n.seals) - 1; last >= 0 {
+		home = n.seals[last].path
+	} else if n.revision != 0 {
+		_, err := s.meta.one(func(r row) error { home = r.text(0); return nil }, `SELECT path FROM revision WHERE id = ?`, n.revision)
+		if err != nil {
+			return false // what cannot be known moves nothing
+		}
+	}
+	return home == path
+}
