@@ -6,7 +6,7 @@ package spacedb
 func (b *batch) apply(c *conn) error {
 	return c.inTx(func() error {
 		for _, step := range []func(*conn) error{
-			b.applyContent, b.applyNodes, b.applyEntries, b.applyRecords, b.applySeals, b.applyJournal,
+			b.applyPast, b.applyContent, b.applyNodes, b.applyEntries, b.applyRecords, b.applySeals, b.applyJournal,
 		} {
 			if err := step(c); err != nil {
 				return err
@@ -82,8 +82,8 @@ func (b *batch) applyEntries(c *conn) error {
 		if r.node == 0 {
 			err = c.exec(`DELETE FROM entry WHERE parent = ? AND name = ?`, r.parent, []byte(r.name))
 		} else {
-			err = c.exec(`REPLACE INTO entry (parent, name, node) VALUES (?, ?, ?)`,
-				r.parent, []byte(r.name), r.node)
+			err = c.exec(`REPLACE INTO entry (parent, name, node, since) VALUES (?, ?, ?, ?)`,
+				r.parent, []byte(r.name), r.node, r.since)
 		}
 		if err != nil {
 			return err

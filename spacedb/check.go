@@ -354,6 +354,8 @@ func (c *checker) side() error {
 		"node":     `SELECT count(*) FROM node WHERE xattrs > 0 AND id NOT IN (SELECT node FROM xattr)`,
 		"revision": `SELECT count(*) FROM revision WHERE document NOT IN (SELECT id FROM document)`,
 		"base":     `SELECT count(*) FROM base WHERE mirror NOT IN (SELECT id FROM mirror)`,
+		"past":     `SELECT count(*) FROM past WHERE since >= until OR until > (SELECT seq FROM space) OR document > 0 AND document NOT IN (SELECT id FROM document)`,
+		"entry":    `SELECT count(*) FROM entry WHERE since > (SELECT seq FROM space)`,
 		"action":   `SELECT count(*) FROM action WHERE run NOT IN (SELECT id FROM run)`,
 	} {
 		_, err := c.conn.one(func(r row) error {

@@ -24,6 +24,8 @@ type batch struct {
 	holes    []extentRow
 	seals    []revisionRow
 	journal  []journalRow
+	past     []pastRow
+	moment   momentRow
 	records  records
 
 	pages []*page // frozen for this batch
@@ -48,6 +50,7 @@ type entryRow struct {
 	parent NodeID
 	name   string
 	node   NodeID // 0: delete
+	since  uint64
 }
 
 type chunkRow struct {
@@ -126,6 +129,9 @@ func (s *Store) cut() *batch {
 	sort.Slice(b.journal, func(i, j int) bool { return b.journal[i].seq < b.journal[j].seq })
 	// Revisions are numbered in the order in which they were sealed.
 	sort.Slice(b.seals, func(i, j int) bool { return b.seals[i].revision < b.seals[j].revision })
+	if len(b.entries) > 0 {
+		b.moment = s.moments.next(b.seq, now)
+	}
 	b.last, b.usage, b.clean = s.last, s.Usage(), s.cleanly
 	s.inFlight = &b.records
 	return b
@@ -170,7 +176,10 @@ func (s *Store) cutNode(b *batch, n *node, now int64) {
 func (s *Store) cutEntries(b *batch, d *node, now int64) {
 	for name, c := range d.dir.changed {
 		id := d.dir.entries[name]
-		b.entries = append(b.entries, entryRow{d.id, name, id})
+		b.entries = append(b.entries, entryRow{d.id, name, id, c.at})
+		if c.lapsed && !s.junk.matchName(name) {
+			b.past = append(b.past, pastRow{d.id, name, c.at, c.by, c.document})
+		}
 		b.journal = append(b.journal, journalRow{seq: c.at, time: now, by: c.by, node: id, parent: d.id, name: name})
 	}
 	d.dir.changed = nil

@@ -247,6 +247,7 @@ func (t *Tree) enter(d *node, name string, n *node) {
 
 // leave makes name in d name nothing.
 func (t *Tree) leave(d *node, name string, n *node) {
+	d.lapse(name, n, n.document)
 	if d.dir.complete {
 		delete(d.dir.entries, name)
 	} else {
@@ -260,9 +261,15 @@ func (t *Tree) leave(d *node, name string, n *node) {
 }
 
 func (t *Tree) entryChanged(d *node, name string) {
+	c := d.dir.changed[name]
+	c.at, c.by = t.store.seq, t.by
+	d.setChange(name, c)
+	t.touch(d, dirtyRow|dirtyEntries)
+}
+
+func (d *node) setChange(name string, c change) {
 	if d.dir.changed == nil {
 		d.dir.changed = map[string]change{}
 	}
-	d.dir.changed[name] = change{at: t.store.seq, by: t.by}
-	t.touch(d, dirtyRow|dirtyEntries)
+	d.dir.changed[name] = c
 }

@@ -135,11 +135,8 @@ func (v *Snapshot) openRevision(path, rev string) (io.Reader, Revision, error) {
 	if err != nil {
 		return nil, Revision{}, err
 	}
-	chunks, err := unpackChunks(r.chunks)
-	if err != nil {
-		return nil, Revision{}, fmt.Errorf("revision %d of %s: %w", r.Number, path, err)
-	}
-	return &contentReader{conn: v.conn, chunks: chunks, size: r.Size}, r.Revision, nil
+	content, err := v.openChunks(r.id, r.chunks, r.Size)
+	return content, r.Revision, err
 }
 
 // pickRevision finds what rev means in a history, newest first.
@@ -152,14 +149,7 @@ func pickRevision(list []revisionRecord, rev string) (revisionRecord, error) {
 		}
 		return revisionRecord{}, fmt.Errorf("%w: %d", ErrNoRevision, number)
 	}
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02"} {
-		at, err := time.ParseInLocation(layout, rev, time.Local)
-		if err != nil {
-			continue
-		}
-		if layout == "2006-01-02" {
-			at = at.AddDate(0, 0, 1)
-		}
+	if at, ok := parseTime(rev); ok {
 		for _, r := range list {
 			if !r.Lost && !r.Time.After(at) {
 				return r, nil

@@ -102,8 +102,10 @@ type ordered struct {
 }
 
 type change struct {
-	at uint64
-	by Actor
+	at       uint64
+	by       Actor
+	lapsed   bool  // the file's entry ends with it
+	document int64 // that the entry's node carried then
 }
 
 func (n *node) isDir() bool     { return n.mode&TypeMask == TypeDir }

@@ -112,6 +112,9 @@ func fillFile(c *conn, now time.Time) error {
 			id.String(), t, chunkSize, Root); err != nil {
 			return err
 		}
+		if err := c.exec(`INSERT INTO moment VALUES (1, ?)`, t); err != nil {
+			return err
+		}
 		return c.exec(`INSERT INTO node VALUES (?, ?, 2, ?, ?, 0, 0, ?, ?, ?, ?, 1, 0, 0, 0, 0, 0, NULL, 0, 0)`,
 			Root, TypeDir|0o755, os.Getuid(), os.Getgid(), t, t, t, t)
 	})

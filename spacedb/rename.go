@@ -59,12 +59,14 @@ func (t *Tree) Rename(oldParent NodeID, oldName string, newParent NodeID, newNam
 		return ErrIsDir
 	}
 	now := t.step()
+	carried := n.document
 	if err := t.carryIdentity(n, from, oldName, to, newName, target, now); err != nil {
 		return err
 	}
 	if target != nil {
 		t.unname(to, newName, target, now)
 	}
+	from.lapse(oldName, n, carried)
 	t.leave(from, oldName, n)
 	t.enter(to, newName, n)
 	if n.isDir() && from != to {
@@ -114,6 +116,8 @@ func (t *Tree) exchange(from *node, oldName string, n *node, to *node, newName s
 		return nil
 	}
 	now := t.step()
+	from.lapse(oldName, n, n.document)
+	to.lapse(newName, target, target.document)
 	if n.holdsContent() && target.holdsContent() {
 		n.history, target.history = target.history, n.history
 	}

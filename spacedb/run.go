@@ -1,13 +1,19 @@
 package spacedb
 
 // BeginRun starts a run; its number goes into everything done on its behalf.
+// What was done before is made durable, so that the past has the tree as the
+// run found it.
 func (s *Store) BeginRun(kind string, mirror int64) (Run, error) {
-	run := Run{Kind: kind, Mirror: mirror, Started: s.options.now()}
+	run := Run{Kind: kind, Mirror: mirror}
+	if err := s.Sync(); err != nil {
+		return run, err
+	}
 	s.mu.Lock()
+	run.Started = s.options.now()
 	err := s.nextRun(&run)
 	if err == nil {
-		s.recordLocked(statement{`INSERT INTO run (id, kind, mirror, started, finished, outcome, detail) VALUES (?, ?, ?, ?, 0, '', '')`,
-			[]any{run.ID, kind, mirror, run.Started.UnixNano()}})
+		s.recordLocked(statement{`INSERT INTO run (id, kind, mirror, started, finished, outcome, detail, began) VALUES (?, ?, ?, ?, 0, '', '', ?)`,
+			[]any{run.ID, kind, mirror, run.Started.UnixNano(), s.seq}})
 	}
 	s.mu.Unlock()
 	return run, err
@@ -36,9 +42,16 @@ func (s *Store) FinishRun(run int64, outcome, detail string, actions []ActionRec
 		statements = append(statements, statement{`INSERT INTO action (run, idx, path, op, side, error) VALUES (?, ?, ?, ?, ?, ?)`,
 			[]any{run, i, []byte(a.Path), a.Op, a.Side, a.Error}})
 	}
-	statements = append(statements, statement{`UPDATE run SET finished = ?, outcome = ?, detail = ? WHERE id = ?`,
-		[]any{s.now(), outcome, detail, run}})
-	return s.record(statements...)
+	t := s.Tree(Actor{Origin: OriginCLI})
+	err := t.change()
+	defer s.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	statements = append(statements, statement{`UPDATE run SET finished = ?, outcome = ?, detail = ?, ended = ? WHERE id = ?`,
+		[]any{s.now(), outcome, detail, s.seq, run}})
+	s.recordLocked(statements...)
+	return nil
 }
 
 // Runs lists the last runs, newest first.

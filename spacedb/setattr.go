@@ -65,7 +65,7 @@ func (t *Tree) setMeta(id NodeID, set AttrChange) (Attr, error) {
 
 // apply sets everything but the size.
 func (t *Tree) apply(n *node, set AttrChange, now int64) {
-	bits := dirtyRow
+	bits, was := dirtyRow, n.mode
 	// A new owner does not inherit what the old one let the file do.
 	if (set.DropSetID || set.UID != nil || set.GID != nil) && n.isRegular() {
 		n.mode &^= setIDBits(n.mode)
@@ -90,6 +90,9 @@ func (t *Tree) apply(n *node, set AttrChange, now int64) {
 	}
 	n.ctime = now
 	t.touch(n, bits)
+	if n.mode != was {
+		t.modeChanged(n)
+	}
 	t.store.watchers.tell(t.by, Change{Origin: t.by.Origin, Node: n.id, Parent: n.parent, Name: n.name, What: AttrChanged})
 }
 

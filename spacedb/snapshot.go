@@ -28,6 +28,7 @@ type Snapshot struct {
 	conn  *conn
 	seq   uint64
 	nodes int64
+	past  *instant // nil: now
 }
 
 // Snapshot makes everything durable and returns the tree as it is then.
@@ -120,6 +121,9 @@ const itemQuery = `SELECT ` + nodeColumns + `, entry.name,
 	FROM entry JOIN node ON node.id = entry.node WHERE entry.parent = ?`
 
 func (v *Snapshot) list(path string, dir NodeID) ([]Item, error) {
+	if v.past != nil {
+		return v.listPast(path, dir)
+	}
 	var items []Item
 	err := v.conn.query(func(r row) error {
 		it, err := v.scanItem(path, r)
@@ -157,11 +161,7 @@ func (v *Snapshot) Item(path string) (Item, error) {
 	for rest := path; ; {
 		var name string
 		name, rest, _ = strings.Cut(rest, "/")
-		var it Item
-		found, err := v.conn.one(func(r row) (err error) {
-			it, err = v.scanItem(at, r)
-			return err
-		}, itemQuery+` AND entry.name = ?`, dir, []byte(name))
+		it, found, err := v.child(at, dir, name)
 		switch {
 		case err != nil:
 			return Item{}, err
@@ -174,6 +174,18 @@ func (v *Snapshot) Item(path string) (Item, error) {
 		}
 		dir, at = it.Attr.ID, it.Path
 	}
+}
+
+// child is the entry name of dir, whose path is at.
+func (v *Snapshot) child(at string, dir NodeID, name string) (it Item, found bool, err error) {
+	if v.past != nil {
+		return v.childPast(at, dir, name)
+	}
+	found, err = v.conn.one(func(r row) (err error) {
+		it, err = v.scanItem(at, r)
+		return err
+	}, itemQuery+` AND entry.name = ?`, dir, []byte(name))
+	return it, found, err
 }
 
 // Changed lists the paths, sorted and distinct, that may differ from what they
@@ -287,6 +299,9 @@ func (v *Snapshot) dirPath(dir NodeID, known map[NodeID]string, depth int) (path
 // Open reads the content of a document of this snapshot; it is valid until the
 // snapshot closes.
 func (v *Snapshot) Open(id NodeID) (io.ReadSeeker, error) {
+	if v.past != nil {
+		return v.openPast(id)
+	}
 	var n *node
 	found, err := v.conn.one(func(r row) (err error) {
 		n, err = scanNode(r)

@@ -79,6 +79,7 @@ type Store struct {
 	clean       pageQueue
 	trouble     error // why the last commit failed, nil if it did not
 	sweep       bool  // unsealed documents may be in the file that are not in memory
+	moments     moments
 	lastRun     int64 // number of the last run, 0: not read yet
 	closed      bool
 	cleanly     bool // nothing is left to seal or sweep: set by finish

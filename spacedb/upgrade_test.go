@@ -2,11 +2,14 @@ package spacedb
 
 import (
 	"compress/gzip"
+	"context"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Each format that was ever written has a space in testdata, made by the
@@ -45,8 +48,27 @@ func TestEveryEarlierFormatIsUpgraded(t *testing.T) {
 				}
 				s = reopen(t, s, path, calm)
 			}
+			pastBeginsHere(t, s)
 		})
 	}
+}
+
+// The past of a space that had none begins when it is upgraded.
+func pastBeginsHere(t *testing.T, s *Store) {
+	t.Helper()
+	upgraded := time.Now()
+	whole := now(t, s)
+	delete(whole, "pipe") // special files have no past
+	if _, err := s.SnapshotAt(context.Background(), Moment{Time: upgraded.Add(-time.Hour)}); !errors.Is(err, ErrNoPast) {
+		t.Errorf("an hour before the upgrade: %v", err)
+	}
+	tr := s.Tree(mount)
+	ok(t, tr.Unlink(Root, "note.md"))
+	settle(t, s)
+	if _, here := now(t, s)["note.md"]; here {
+		t.Error("note.md is still there")
+	}
+	samePicture(t, "when it was upgraded", then(t, s, Moment{Time: upgraded}), whole)
 }
 
 func unzip(t *testing.T, from, to string) {

@@ -1,0 +1,129 @@
+package spacedb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// SnapshotAt returns the tree as it was at a moment. It is read like any other
+// snapshot; of documents it has those that have a revision, with the content
+// of their last one by then. A document that was only just being written has
+// its first. Owners and extended attributes have no past.
+func (s *Store) SnapshotAt(ctx context.Context, m Moment) (*Snapshot, error) {
+	v, err := s.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	at, err := v.conn.instant(m)
+	if err != nil {
+		return nil, errors.Join(err, v.Close())
+	}
+	v.past = &at
+	return v, nil
+}
+
+// pastEntries is a directory (?1) at an instant, with the revision that each
+// document held: (?2 seq, ?3 time, ?4 a run to leave out).
+const pastEntries = `SELECT was.node, was.name, was.mode, was.mtime, was.document,
+		revision.id, revision.size, revision.mtime, revision.sha256, revision.chunks
+	FROM (
+		SELECT node, name, mode, mtime, document FROM entry JOIN node ON node.id = entry.node
+			WHERE parent = ?1 AND since <= ?2
+		UNION ALL
+		SELECT node, name, mode, mtime, document FROM past WHERE parent = ?1 AND until > ?2 AND since <= ?2
+	) AS was LEFT JOIN revision ON revision.id = ` + revisionThen + `
+	WHERE (was.mode & 61440 = 16384 OR revision.id IS NOT NULL)`
+
+// revisionThen is the revision of document was.document at an instant.
+const revisionThen = `coalesce(
+		(SELECT id FROM revision WHERE document = was.document AND NOT lost AND time <= ?3 AND run <> ?4 ORDER BY number DESC LIMIT 1),
+		(SELECT id FROM revision WHERE document = was.document AND NOT lost ORDER BY number LIMIT 1))`
+
+func (v *Snapshot) listPast(path string, dir NodeID) ([]Item, error) {
+	var items []Item
+	err := v.conn.query(func(r row) error {
+		it, err := v.scanPast(path, r)
+		if err == nil && (len(items) == 0 || items[len(items)-1].Path != it.Path) {
+			items = append(items, it)
+		}
+		return err
+	}, pastEntries+` ORDER BY was.name`, v.pastArgs(dir)...)
+	return items, err
+}
+
+func (v *Snapshot) pastArgs(dir NodeID) []any {
+	return []any{dir, v.past.seq, v.past.time, v.past.not}
+}
+
+// childPast is the entry name of dir then.
+func (v *Snapshot) childPast(path string, dir NodeID, name string) (it Item, found bool, err error) {
+	found, err = v.conn.one(func(r row) (err error) {
+		it, err = v.scanPast(path, r)
+		return err
+	}, pastEntries+` AND was.name = ?5`, append(v.pastArgs(dir), []byte(name))...)
+	return it, found, err
+}
+
+func (v *Snapshot) scanPast(dir string, r row) (Item, error) {
+	name := r.text(1)
+	if err := checkName(name); err != nil {
+		return Item{}, damaged("directory %q held a name that cannot be: %q", dir, name)
+	}
+	path := name
+	if dir != "" {
+		path = dir + "/" + name
+	}
+	it := Item{Path: path, Attr: Attr{ID: NodeID(r.int(0)), Mode: uint32(r.int(2)), Nlink: 1, Mtime: r.int(3)}, Junk: v.store.Junk(path)}
+	if mode := it.Attr.Mode; mode&^(TypeMask|PermMask) != 0 || !knownType(mode&TypeMask) {
+		return Item{}, damaged("%q had mode %o", path, mode)
+	}
+	if it.Attr.IsDir() {
+		it.Attr.Nlink = 2
+		return it, nil
+	}
+	it.Sealed, it.SHA256 = true, r.hash(8)
+	it.Attr.Size, it.Attr.Mtime = r.int(6), r.int(7)
+	if it.Attr.Size < 0 || it.Attr.Size > MaxSize {
+		return Item{}, damaged("revision %d has size %d", r.int(5), it.Attr.Size)
+	}
+	if it.Attr.IsSymlink() {
+		target, err := v.openChunks(r.int(5), r.bytes(9), it.Attr.Size)
+		if err != nil {
+			return Item{}, err
+		}
+		text, err := io.ReadAll(io.LimitReader(target, MaxTarget))
+		if err != nil {
+			return Item{}, err
+		}
+		it.Target = string(text)
+	}
+	return it, nil
+}
+
+// openChunks reads a revision's content.
+func (v *Snapshot) openChunks(revision int64, packed []byte, size int64) (io.ReadSeeker, error) {
+	chunks, err := unpackChunks(packed)
+	if err != nil {
+		return nil, fmt.Errorf("revision %d: %w", revision, err)
+	}
+	return &contentReader{conn: v.conn, chunks: chunks, size: size}, nil
+}
+
+// openPast reads what a node held then.
+func (v *Snapshot) openPast(id NodeID) (io.ReadSeeker, error) {
+	var content io.ReadSeeker
+	found, err := v.conn.one(func(r row) (err error) {
+		content, err = v.openChunks(r.int(0), r.bytes(1), r.int(2))
+		return err
+	}, `SELECT revision.id, revision.chunks, revision.size FROM (
+			SELECT document FROM past WHERE node = ?1 AND until > ?2 AND since <= ?2
+			UNION ALL
+			SELECT document FROM entry JOIN node ON node.id = entry.node WHERE entry.node = ?1 AND since <= ?2
+		) AS was JOIN revision ON revision.id = `+revisionThen+` LIMIT 1`, v.pastArgs(id)...)
+	if err == nil && !found {
+		err = ErrNotFound
+	}
+	return content, err
+}
