@@ -121,13 +121,9 @@ func (m *mirrorDir) isEmpty() (bool, error) {
 	return len(names) == 0 || len(names) == 1 && names[0] == stateDir, nil
 }
 
-// checkNotEmptied: a mirror that was full and is empty now is no sync's
-// business.
-func (m *mirrorDir) checkNotEmptied(base int) error {
-	if m.empty && base > 0 {
-		return stopped("the mirror %s is empty, and held %d files and directories at the last sync; if they were meant to go, say --accept-deletes", m.path, base)
-	}
-	return nil
+// emptied: a mirror that was full and is empty now is no sync's business.
+func (m *mirrorDir) emptied() error {
+	return stopped("the mirror %s is empty, and was not at the last sync; if everything in it was meant to go, say --accept-deletes", m.path)
 }
 
 // checkWritable says once, and before anything is done, what otherwise every

@@ -69,76 +69,84 @@ type mirrorScan struct {
 }
 
 type mirrorScanner struct {
-	ctx   context.Context
-	root  *os.Root
-	base  map[string]spacedb.BaseEntry
-	junk  func(string) bool
-	now   func() time.Time
-	found map[string]struct{}
-	out   *mirrorScan
-	step  func()
+	ctx  context.Context
+	root *os.Root
+	base *baseline
+	junk func(string) bool
+	now  func() time.Time
+	out  *mirrorScan
+	step func()
 }
 
-// scanMirror walks the mirror and reads what is not as the base remembers it.
-func scanMirror(ctx context.Context, m *mirrorDir, base map[string]spacedb.BaseEntry, junk func(string) bool, now func() time.Time, step func()) (*mirrorScan, error) {
+// scanMirror walks the mirror beside the base and reads what is not as the base
+// remembers it.
+func scanMirror(ctx context.Context, m *mirrorDir, base *baseline, junk func(string) bool, now func() time.Time, step func()) (*mirrorScan, error) {
 	s := &mirrorScanner{
-		ctx: ctx, root: m.root, base: base, junk: junk, now: now, step: step, found: make(map[string]struct{}, len(base)),
+		ctx: ctx, root: m.root, base: base, junk: junk, now: now, step: step,
 		out: &mirrorScan{changed: map[string]observation{}, touched: map[string]observation{}},
 	}
-	top, err := m.root.Open(".")
-	if err != nil {
+	if err := s.tree(""); err != nil {
 		return nil, fmt.Errorf("scan the mirror %s: %w", m.path, err)
-	}
-	defer top.Close()
-	if err := s.directory("", top); err != nil {
-		return nil, err
-	}
-	// What could not be looked at must not pass for deleted.
-	for p := range base {
-		if _, ok := s.found[p]; !ok && !s.out.failed.cover(p) {
-			s.out.changed[p] = observation{}
-		}
 	}
 	return s.out, nil
 }
 
-func (s *mirrorScanner) directory(path string, d *os.File) error {
-	entries, err := d.ReadDir(-1)
-	if err != nil {
-		s.fail(path, err)
-		return nil
+// tree compares what is at and below top with the base, both in byte order.
+func (s *mirrorScanner) tree(top string) error {
+	w := startWalk(s.ctx, s.root, top, walkHooks{skip: s.skip})
+	defer w.end()
+	err := s.base.snapshot.Looks(s.base.mirror, top, func(b spacedb.Look) error {
+		for {
+			f := w.peek()
+			if f == nil || f.key() > b.Path {
+				return s.missing(b.Path)
+			}
+			w.take()
+			if f.err == nil && f.path == b.Path {
+				return s.entry(f, &b)
+			}
+			if err := s.entry(f, nil); err != nil {
+				return err
+			}
+		}
+	})
+	for f := w.peek(); f != nil && err == nil; f = w.peek() {
+		w.take()
+		err = s.entry(f, nil)
 	}
-	for _, e := range entries {
-		if err := s.ctx.Err(); err != nil {
-			return err
-		}
-		p := join(path, e.Name())
-		if p == stateDir || s.junk(p) {
-			s.removeLeftover(p, e.Name())
-			continue
-		}
-		info, err := e.Info()
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // it went while we looked
-		}
-		if err != nil {
-			s.fail(p, err)
-			continue
-		}
-		s.out.scanned++
-		s.step()
-		if err := s.entry(p, info); err != nil {
-			return err
-		}
+	if err == nil {
+		err = s.ctx.Err()
 	}
-	return nil
+	return err
 }
 
-// removeLeftover takes away what a killed sync had staged.
-func (s *mirrorScanner) removeLeftover(path, name string) {
-	if strings.HasPrefix(name, stagedPrefix) {
-		_ = s.root.Remove(path) // the next scan tries again
+// missing is what the base has and the mirror has not. What could not be looked
+// at must not pass for deleted.
+func (s *mirrorScanner) missing(p string) error {
+	if err := s.ctx.Err(); err != nil { // the walk has ended early
+		return err
 	}
+	if s.out.failed.cover(p) {
+		return nil
+	}
+	s.out.changed[p] = observation{}
+	_, _, err := s.base.at(p)
+	return err
+}
+
+// skip passes over what is ours and what is junk, and takes away what a killed
+// sync had staged.
+func (s *mirrorScanner) skip(dir string, e listed) bool {
+	if dir == "" && e.name == stateDir {
+		return true
+	}
+	if !s.junk(e.name) {
+		return false
+	}
+	if strings.HasPrefix(e.name, stagedPrefix) {
+		_ = s.root.Remove(join(dir, e.name)) // the next scan tries again
+	}
+	return true
 }
 
 func (s *mirrorScanner) fail(p string, err error) {
@@ -154,72 +162,75 @@ func cause(err error) string {
 	return err.Error()
 }
 
-func (s *mirrorScanner) entry(p string, info fs.FileInfo) error {
-	o := observation{stat: stampOf(info)}
-	b, known := s.base[p]
+func (s *mirrorScanner) entry(f *found, b *spacedb.Look) error {
+	if f.err != nil {
+		if f.path == "" {
+			return f.err
+		}
+		s.fail(f.path, f.err)
+		return nil
+	}
+	s.out.scanned++
+	s.step()
+	if b != nil && unchanged(f.stat, b) {
+		return nil
+	}
+	return s.differs(f, b)
+}
+
+// unchanged says that an entry is, without a look inside, what the base has. A
+// directory's times and size change with every entry, and say nothing.
+func unchanged(st stamp, b *spacedb.Look) bool {
+	if st.mode != b.MirrorMode || st.mode&spacedb.TypeMask != b.Mode&spacedb.TypeMask {
+		return false
+	}
+	return st.isDir() || st == stamp{b.MirrorMode, b.MirrorSize, b.MirrorMtime, b.MirrorCtime, b.MirrorInode}
+}
+
+// differs looks closer at what does not look as the base has it.
+func (s *mirrorScanner) differs(f *found, look *spacedb.Look) (err error) {
+	var b spacedb.BaseEntry
+	known := false
+	if look != nil {
+		if b, known, err = s.base.at(f.path); err != nil {
+			return err
+		}
+	}
+	p, o := f.path, observation{stat: f.stat}
 	// The mode that was agreed on, if this filesystem only shows it otherwise.
 	o.Mode = o.stat.mode & permMask
 	if known && b.MirrorMode == o.stat.mode {
 		o.Mode = b.Mode & permMask
 	}
 	o.Mtime, o.Size = o.stat.mtime, o.stat.size
-	s.found[p] = struct{}{}
-	switch mode := info.Mode(); {
-	case mode.IsDir():
+	switch o.stat.mode & spacedb.TypeMask {
+	case spacedb.TypeDir:
 		o.Kind = conflict.Directory
-		s.keep(p, o, known, b)
-		return s.descend(p)
-	case mode&fs.ModeSymlink != 0:
+	case spacedb.TypeSymlink:
 		o.Kind, o.Mode = conflict.Symlink, 0
-		target, err := s.root.Readlink(p)
-		if err != nil {
-			s.fail(p, err)
-			return nil
-		}
-		o.Target = target
-	case mode.IsRegular():
+		o.Target, err = s.root.Readlink(p)
+	case spacedb.TypeRegular:
 		o.Kind = conflict.File
-		if known && baseStamp(b) == o.stat && b.Mode&spacedb.TypeMask == spacedb.TypeRegular {
-			return nil
-		}
-		var err error
-		if o, err = s.read(p, o); err != nil {
-			if errors.Is(err, fs.ErrNotExist) {
-				delete(s.found, p)
-				return nil
-			}
-			s.fail(p, err)
-			return nil
-		}
+		o, err = s.read(p, o)
 	default:
-		delete(s.found, p)
 		s.out.notices = append(s.out.notices, p+": skipped, special file")
+		o = observation{}
+	}
+	switch {
+	case isGone(err):
+		o = observation{}
+	case err != nil:
+		s.fail(p, err)
 		return nil
 	}
-	s.keep(p, o, known, b)
-	return nil
-}
-
-// keep notes an entry that is not, or does not look, as the base has it.
-func (s *mirrorScanner) keep(p string, o observation, known bool, b spacedb.BaseEntry) {
 	switch {
+	case o.Kind == conflict.Absent && !known:
 	case !known || !o.Entry.Same(baseEntry(b)):
 		s.out.changed[p] = o
 	case o.Kind == conflict.File:
 		s.out.touched[p] = o
 	}
-}
-
-func (s *mirrorScanner) descend(p string) error {
-	d, err := s.root.Open(p)
-	if err != nil {
-		if !errors.Is(err, fs.ErrNotExist) {
-			s.fail(p, err)
-		}
-		return nil
-	}
-	defer d.Close()
-	return s.directory(p, d)
+	return nil
 }
 
 var errMoved = errors.New("it changes while it is read; the next sync looks again")
@@ -277,16 +288,3 @@ func hashFile(f *os.File, w io.Writer) (before stamp, sum conflict.Hash, after s
 
 // permMask is what of a mode a sync compares: set-id bits are not a document's.
 const permMask = 0o777
-
-func baseEntry(b spacedb.BaseEntry) conflict.Entry {
-	e := conflict.Entry{Mode: b.Mode & permMask, Mtime: b.MirrorMtime}
-	switch b.Mode & spacedb.TypeMask {
-	case spacedb.TypeDir:
-		e.Kind = conflict.Directory
-	case spacedb.TypeSymlink:
-		e.Kind, e.Target, e.Mode = conflict.Symlink, b.Target, 0
-	default:
-		e.Kind, e.Hash, e.Size = conflict.File, conflict.Hash(b.SHA256), b.Size
-	}
-	return e
-}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"sort"
 	"strings"
 
 	"spacefs/conflict"
@@ -16,91 +15,100 @@ type spaceScan struct {
 	changed   map[string]spacedb.Item // differs from the base; a zero Item: gone
 	unsettled []string                // not sealed: somebody is just writing it
 	notices   []string
-	total     int // items looked at
+	base      *baseline
+	found     map[string]struct{}
 }
 
 // scanSpace compares the space with the base: what the journal names since the
 // last complete sync, or everything when it does not reach back so far.
-func scanSpace(ctx context.Context, v *spacedb.Snapshot, since uint64, base map[string]spacedb.BaseEntry) (*spaceScan, error) {
-	s := &spaceScan{changed: map[string]spacedb.Item{}}
+func scanSpace(ctx context.Context, v *spacedb.Snapshot, since uint64, base *baseline) (*spaceScan, error) {
+	s := &spaceScan{changed: map[string]spacedb.Item{}, base: base, found: map[string]struct{}{}}
 	paths, complete, err := v.Changed(since)
 	if err != nil {
 		return nil, err
 	}
-	found := map[string]struct{}{}
-	visit := func(it spacedb.Item) error {
-		s.total++
-		return s.visit(it, base, found)
-	}
 	// Looking paths up one by one is dear: for many, looking at all is cheaper.
 	if !complete || int64(len(paths)) > v.Nodes()/8 {
-		if err := v.Walk(ctx, "", visit); err != nil {
-			return nil, err
-		}
-		for p := range base {
-			s.gone(p, base, found)
-		}
-		return s, nil
+		return s, s.all(ctx)
 	}
-	sorted := sortedPaths(base, len(paths) > 0)
+	return s, s.some(ctx, paths)
+}
+
+func (s *spaceScan) all(ctx context.Context) error {
+	if err := s.base.load(); err != nil {
+		return err
+	}
+	if err := s.base.snapshot.Walk(ctx, "", s.visit); err != nil {
+		return err
+	}
+	for p := range s.base.entries {
+		if err := s.gone(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// some looks at paths, and at everything below those that are or were
+// directories.
+func (s *spaceScan) some(ctx context.Context, paths []string) error {
 	var walked pathSet // directories that were looked through
 	for _, p := range paths {
 		if walked.cover(p) {
 			continue
 		}
-		it, err := v.Item(p)
+		it, err := s.base.snapshot.Item(p)
+		present := err == nil
 		switch {
 		case errors.Is(err, spacedb.ErrNotFound), errors.Is(err, spacedb.ErrNotDir):
 		case err != nil:
-			return nil, err
+			return err
 		default:
-			if err := visit(it); err == nil && it.Attr.IsDir() {
-				if err := v.Walk(ctx, p, visit); err != nil {
-					return nil, err
+			if err := s.visit(it); err == nil && it.Attr.IsDir() {
+				if err := s.base.snapshot.Walk(ctx, p, s.visit); err != nil {
+					return err
 				}
 				walked.put(p)
+			} else if err != nil && err != fs.SkipDir {
+				return err
 			}
 		}
-		s.gone(p, base, found)
-		for _, below := range prefixed(sorted, p) {
-			s.gone(below, base, found)
+		if err := s.gone(p); err != nil {
+			return err
+		}
+		b, known, err := s.base.at(p)
+		if err != nil {
+			return err
+		}
+		if present && !it.Attr.IsDir() && (!known || b.Mode&spacedb.TypeMask != spacedb.TypeDir) {
+			continue // a file, as ever: nothing was below
+		}
+		below, err := s.base.below(p)
+		if err != nil {
+			return err
+		}
+		for _, p := range below {
+			if err := s.gone(p); err != nil {
+				return err
+			}
 		}
 	}
-	return s, nil
+	return nil
 }
 
-func sortedPaths(base map[string]spacedb.BaseEntry, needed bool) []string {
-	if !needed {
+// gone notes that a path is not in the space any more, if it is not.
+func (s *spaceScan) gone(p string) error {
+	if _, ok := s.found[p]; ok {
 		return nil
 	}
-	sorted := make([]string, 0, len(base))
-	for p := range base {
-		sorted = append(sorted, p)
-	}
-	sort.Strings(sorted)
-	return sorted
-}
-
-// prefixed returns the sorted paths below dir.
-func prefixed(sorted []string, dir string) []string {
-	from := sort.SearchStrings(sorted, dir+"/")
-	to := from
-	for to < len(sorted) && strings.HasPrefix(sorted[to], dir+"/") {
-		to++
-	}
-	return sorted[from:to]
-}
-
-func (s *spaceScan) gone(p string, base map[string]spacedb.BaseEntry, found map[string]struct{}) {
-	if _, ok := found[p]; ok {
-		return
-	}
-	if _, known := base[p]; known {
+	_, known, err := s.base.at(p)
+	if known {
 		s.changed[p] = spacedb.Item{}
 	}
+	return err
 }
 
-func (s *spaceScan) visit(it spacedb.Item, base map[string]spacedb.BaseEntry, found map[string]struct{}) error {
+func (s *spaceScan) visit(it spacedb.Item) error {
 	switch a := it.Attr; {
 	case it.Junk:
 		return skip(a)
@@ -113,12 +121,15 @@ func (s *spaceScan) visit(it spacedb.Item, base map[string]spacedb.BaseEntry, fo
 		s.notices = append(s.notices, it.Path+": skipped, special file")
 		return nil
 	}
-	found[it.Path] = struct{}{}
+	s.found[it.Path] = struct{}{}
 	if it.Attr.IsRegular() && !it.Sealed {
 		s.unsettled = append(s.unsettled, it.Path)
 		return nil
 	}
-	b, known := base[it.Path]
+	b, known, err := s.base.at(it.Path)
+	if err != nil {
+		return err
+	}
 	if !known || !itemEntry(it).Same(baseEntry(b)) {
 		s.changed[it.Path] = it
 	}
@@ -150,54 +161,65 @@ func itemEntry(it spacedb.Item) conflict.Entry {
 // trees builds the pruned trees that conflict.Reconcile asks for: every path
 // that differs on a side, its ancestors, and everything below a directory that
 // a side deleted or retyped.
-func trees(base map[string]spacedb.BaseEntry, space map[string]spacedb.Item, mirror map[string]observation) (b, s, m conflict.Tree) {
-	b, s, m = conflict.Tree{}, conflict.Tree{}, conflict.Tree{}
-	var sorted []string
-	add := func(p string) {
-		was, known := base[p]
-		if known {
-			b[p], s[p], m[p] = baseEntry(was), baseEntry(was), baseEntry(was)
-		}
-		put := func(t conflict.Tree, e conflict.Entry, changed bool) {
-			if !changed {
-				return
-			}
-			if delete(t, p); e.Kind != conflict.Absent {
-				t[p] = e
-			}
-		}
-		it, changed := space[p]
-		put(s, itemEntry(it), changed)
-		o, changed := mirror[p]
-		put(m, o.Entry, changed)
-	}
-	consider := func(p string) {
-		add(p)
-		for dir := p; ; {
-			i := strings.LastIndexByte(dir, '/')
-			if i < 0 {
-				break
-			}
-			dir = dir[:i]
-			if _, done := b[dir]; done {
-				break
-			}
-			add(dir)
-		}
-		if b[p].Kind == conflict.Directory && (s[p].Kind != conflict.Directory || m[p].Kind != conflict.Directory) {
-			if sorted == nil {
-				sorted = sortedPaths(base, true)
-			}
-			for _, below := range prefixed(sorted, p) {
-				add(below)
-			}
-		}
-	}
+func trees(base *baseline, space map[string]spacedb.Item, mirror map[string]observation) (b, s, m conflict.Tree, err error) {
+	t := &treeBuilder{base: base, changed: space, seen: mirror, b: conflict.Tree{}, s: conflict.Tree{}, m: conflict.Tree{}}
 	for p := range space {
-		consider(p)
+		t.consider(p)
 	}
 	for p := range mirror {
-		consider(p)
+		t.consider(p)
 	}
-	return b, s, m
+	return t.b, t.s, t.m, t.err
+}
+
+type treeBuilder struct {
+	base    *baseline
+	changed map[string]spacedb.Item
+	seen    map[string]observation
+	b, s, m conflict.Tree
+	err     error
+}
+
+func (t *treeBuilder) add(p string) {
+	was, known, err := t.base.at(p)
+	if err != nil {
+		t.err = err
+		return
+	}
+	if known {
+		e := baseEntry(was)
+		t.b[p], t.s[p], t.m[p] = e, e, e
+	}
+	if it, changed := t.changed[p]; changed {
+		put(t.s, p, itemEntry(it))
+	}
+	if o, changed := t.seen[p]; changed {
+		put(t.m, p, o.Entry)
+	}
+}
+
+func put(t conflict.Tree, p string, e conflict.Entry) {
+	if delete(t, p); e.Kind != conflict.Absent {
+		t[p] = e
+	}
+}
+
+func (t *treeBuilder) consider(p string) {
+	t.add(p)
+	for dir, _ := splitPath(p); dir != "" && t.err == nil; dir, _ = splitPath(dir) {
+		if _, done := t.b[dir]; done {
+			break
+		}
+		t.add(dir)
+	}
+	if t.err != nil || t.b[p].Kind != conflict.Directory || t.s[p].Kind == conflict.Directory && t.m[p].Kind == conflict.Directory {
+		return
+	}
+	below, err := t.base.below(p)
+	if err != nil {
+		t.err = err
+	}
+	for _, p := range below {
+		t.add(p)
+	}
 }

@@ -174,7 +174,7 @@ func (s *syncer) round(ctx context.Context) (again bool, err error) {
 	defer v.snapshot.Close()
 	s.tell(v)
 	if !s.options.AcceptDeletes {
-		if err := s.guardDeletions(v.plan, v.base); err != nil {
+		if err := s.guardDeletions(v); err != nil {
 			return false, err
 		}
 	}
@@ -214,7 +214,7 @@ func (s *syncer) round(ctx context.Context) (again bool, err error) {
 
 // view is what both sides looked like at one moment, and what follows.
 type view struct {
-	base     map[string]spacedb.BaseEntry
+	base     map[string]spacedb.BaseEntry // of the paths that this is about
 	snapshot *spacedb.Snapshot
 	space    *spaceScan
 	mirror   *mirrorScan
@@ -228,38 +228,40 @@ func (s *syncer) look(ctx context.Context) (*view, error) {
 			return nil, err
 		}
 	}
-	v := &view{base: map[string]spacedb.BaseEntry{}}
-	if s.mirror.known.ID != 0 {
-		err := s.store.Base(s.mirror.known.ID, func(b spacedb.BaseEntry) error { v.base[b.Path] = b; return nil })
-		if err != nil {
-			return nil, err
-		}
-	}
-	if !s.options.AcceptDeletes {
-		if err := s.mirror.checkNotEmptied(len(v.base)); err != nil {
-			return nil, err
-		}
-	}
-	var err error
-	if v.snapshot, err = s.store.Snapshot(ctx); err != nil {
+	snapshot, err := s.store.Snapshot(ctx)
+	if err != nil {
 		return nil, err
 	}
+	v := &view{snapshot: snapshot}
 	if err := s.scan(ctx, v); err != nil {
-		v.snapshot.Close()
+		snapshot.Close()
 		return nil, err
 	}
-	b, sp, mi := trees(v.base, v.space.changed, v.mirror.changed)
-	v.plan, v.withheld = withhold(conflict.Reconcile(b, sp, mi, s.options.Rules), &v.mirror.failed, v.space.unsettled)
 	return v, nil
 }
 
-func (s *syncer) scan(ctx context.Context, v *view) (err error) {
-	if v.space, err = scanSpace(ctx, v.snapshot, s.mirror.known.Seq, v.base); err != nil {
+func (s *syncer) scan(ctx context.Context, v *view) error {
+	base, err := openBaseline(v.snapshot, s.mirror.known.ID)
+	if err != nil {
+		return err
+	}
+	if s.mirror.empty && !base.empty && !s.options.AcceptDeletes {
+		return s.mirror.emptied()
+	}
+	if v.space, err = scanSpace(ctx, v.snapshot, s.mirror.known.Seq, base); err != nil {
 		return fmt.Errorf("scan the space: %w", err)
 	}
 	s.options.Reporter.Tell(Event{Event: Progress, Phase: "scan"})
-	v.mirror, err = scanMirror(ctx, s.mirror, v.base, s.store.Junk, s.options.Now, s.options.Reporter.Step)
-	return err
+	if v.mirror, err = scanMirror(ctx, s.mirror, base, s.store.Junk, s.options.Now, s.options.Reporter.Step); err != nil {
+		return err
+	}
+	b, sp, mi, err := trees(base, v.space.changed, v.mirror.changed)
+	if err != nil {
+		return err
+	}
+	v.base = base.entries
+	v.plan, v.withheld = withhold(conflict.Reconcile(b, sp, mi, s.options.Rules), &v.mirror.failed, v.space.unsettled)
+	return nil
 }
 
 // tell puts into the result what is known now: what earlier rounds did stays.
@@ -318,14 +320,15 @@ func withhold(plan conflict.Plan, failed *failures, unsettled []string) (conflic
 	return plan, withheld
 }
 
-func (s *syncer) guardDeletions(plan conflict.Plan, base map[string]spacedb.BaseEntry) error {
-	files := 0
-	for _, b := range base {
-		if b.Mode&spacedb.TypeMask != spacedb.TypeDir {
-			files++
-		}
+func (s *syncer) guardDeletions(v *view) error {
+	inSpace, inMirror := v.plan.Deletions()
+	if inSpace < deletionCount && inMirror < deletionCount {
+		return nil
 	}
-	inSpace, inMirror := plan.Deletions()
+	_, files, err := v.snapshot.BaseCount(s.mirror.known.ID)
+	if err != nil {
+		return err
+	}
 	if err := checkDeletions(inSpace, files, "space"); err != nil {
 		return err
 	}

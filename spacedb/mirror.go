@@ -61,15 +61,7 @@ func (s *Store) EnsureMirror(uuid, path string) (m Mirror, err error) {
 // Base calls fn for every base entry of a mirror, in byte order of path.
 func (s *Store) Base(mirror int64, fn func(BaseEntry) error) error {
 	return s.reading(func(c *conn) error {
-		return c.query(func(r row) error {
-			return fn(BaseEntry{
-				Path: r.text(0), Mode: uint32(r.int(1)), SHA256: r.hash(2), Target: r.text(3), Size: r.int(4),
-				Node: NodeID(r.int(5)), Version: uint64(r.int(6)),
-				MirrorMode: uint32(r.int(7)), MirrorSize: r.int(8), MirrorMtime: r.int(9), MirrorCtime: r.int(10),
-				MirrorInode: uint64(r.int(11)),
-			})
-		}, `SELECT path, mode, sha256, target, size, node, version, m_mode, m_size, m_mtime, m_ctime, m_inode
-			FROM base WHERE mirror = ? ORDER BY path`, mirror)
+		return c.query(func(r row) error { return fn(scanBase(r)) }, baseQuery+` ORDER BY path`, mirror)
 	})
 }
 
@@ -113,4 +105,77 @@ func (s *Store) FinishSync(mirror int64, seq uint64, run int64) error {
 		return err
 	}
 	return s.record(statement{`UPDATE mirror SET seq = max(seq, ?), last_sync = ? WHERE id = ?`, []any{seq, s.now(), mirror}})
+}
+
+// Look is the part of a base entry that tells whether the mirror still looks as
+// it did: what is compared for every path of every sync.
+type Look struct {
+	Path        string
+	Mode        uint32 // BaseEntry.Mode
+	MirrorMode  uint32
+	MirrorSize  int64
+	MirrorMtime int64
+	MirrorCtime int64
+	MirrorInode uint64
+}
+
+// Looks calls fn for the base entries at and below a path, "" for all, in byte
+// order of path. fn must not call it again.
+func (v *Snapshot) Looks(mirror int64, top string, fn func(Look) error) error {
+	scan := func(r row) error {
+		return fn(Look{
+			Path: r.text(0), Mode: uint32(r.int(1)), MirrorMode: uint32(r.int(2)), MirrorSize: r.int(3),
+			MirrorMtime: r.int(4), MirrorCtime: r.int(5), MirrorInode: uint64(r.int(6)),
+		})
+	}
+	const columns = `SELECT path, mode, m_mode, m_size, m_mtime, m_ctime, m_inode FROM base WHERE mirror = ?`
+	if top == "" {
+		return v.conn.query(scan, columns+` ORDER BY path`, mirror)
+	}
+	if err := v.conn.query(scan, columns+` AND path = ?`, mirror, []byte(top)); err != nil {
+		return err
+	}
+	return v.conn.query(scan, columns+` AND path > ? AND path < ? ORDER BY path`, mirror, []byte(top+"/"), []byte(top+"0"))
+}
+
+const baseQuery = `SELECT path, mode, sha256, target, size, node, version, m_mode, m_size, m_mtime, m_ctime, m_inode
+	FROM base WHERE mirror = ?`
+
+func scanBase(r row) BaseEntry {
+	return BaseEntry{
+		Path: r.text(0), Mode: uint32(r.int(1)), SHA256: r.hash(2), Target: r.text(3), Size: r.int(4),
+		Node: NodeID(r.int(5)), Version: uint64(r.int(6)),
+		MirrorMode: uint32(r.int(7)), MirrorSize: r.int(8), MirrorMtime: r.int(9), MirrorCtime: r.int(10),
+		MirrorInode: uint64(r.int(11)),
+	}
+}
+
+// BaseAt returns the base entry of a path; ok is false when there is none.
+func (v *Snapshot) BaseAt(mirror int64, path string) (b BaseEntry, ok bool, err error) {
+	ok, err = v.conn.one(func(r row) error { b = scanBase(r); return nil }, baseQuery+` AND path = ?`, mirror, []byte(path))
+	return b, ok, err
+}
+
+// BaseBelow calls fn for the base entries below a directory, "" for all, in byte
+// order of path.
+func (v *Snapshot) BaseBelow(mirror int64, dir string, fn func(BaseEntry) error) error {
+	scan := func(r row) error { return fn(scanBase(r)) }
+	if dir == "" {
+		return v.conn.query(scan, baseQuery+` ORDER BY path`, mirror)
+	}
+	return v.conn.query(scan, baseQuery+` AND path > ? AND path < ? ORDER BY path`, mirror, []byte(dir+"/"), []byte(dir+"0"))
+}
+
+// BaseCount counts the base entries of a mirror, and those that are no
+// directories.
+func (v *Snapshot) BaseCount(mirror int64) (entries, files int, err error) {
+	_, err = v.conn.one(func(r row) error { entries, files = int(r.int(0)), int(r.int(1)); return nil },
+		`SELECT count(*), coalesce(sum(mode & 61440 <> 16384), 0) FROM base WHERE mirror = ?`, mirror)
+	return entries, files, err
+}
+
+// BaseEmpty says whether a mirror has no base.
+func (v *Snapshot) BaseEmpty(mirror int64) (bool, error) {
+	found, err := v.conn.one(func(row) error { return nil }, `SELECT 1 FROM base WHERE mirror = ? LIMIT 1`, mirror)
+	return !found, err
 }

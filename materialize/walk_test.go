@@ -1,0 +1,94 @@
+package materialize
+
+import (
+	"context"
+	"fmt"
+	"math/rand"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+)
+
+// The comparison with the base stands on this order.
+func TestAWalkIsInByteOrderOfPaths(t *testing.T) {
+	seed := rand.Int63()
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewSource(seed))
+	dir := t.TempDir()
+	names := []string{"a", "a-", "a-b", "a.b", "a0", "ab", "a!", "\xff", " ", "A"}
+	want := []string{}
+	for range 400 {
+		p := ""
+		for range 1 + rng.Intn(4) {
+			p = join(p, names[rng.Intn(len(names))])
+		}
+		if os.MkdirAll(filepath.Join(dir, filepath.Dir(p)), 0o755) != nil {
+			continue // a file is in the way
+		}
+		_ = os.WriteFile(filepath.Join(dir, p), nil, 0o644)
+	}
+	err := filepath.WalkDir(dir, func(at string, _ os.DirEntry, err error) error {
+		if p, _ := filepath.Rel(dir, at); p != "." {
+			want = append(want, p)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(want)
+	if got := walked(t, dir, ""); !slices.Equal(got, want) {
+		t.Errorf("walked\n%q\nwant\n%q", got, want)
+	}
+	below := slices.DeleteFunc(slices.Clone(want), func(p string) bool { return p != "a" && (len(p) < 2 || p[:2] != "a/") })
+	if got := walked(t, dir, "a"); !slices.Equal(got, below) {
+		t.Errorf("walked from a\n%q\nwant\n%q", got, below)
+	}
+}
+
+func walked(t *testing.T, dir, top string) (paths []string) {
+	t.Helper()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	w := startWalk(context.Background(), root, top, walkHooks{skip: func(string, listed) bool { return false }})
+	defer w.end()
+	for f := w.peek(); f != nil; f = w.peek() {
+		if f.err != nil {
+			t.Errorf("%s: %v", f.path, f.err)
+		}
+		info, err := root.Lstat(f.path)
+		if err != nil || stampOf(info) != f.stat {
+			t.Errorf("%s: %+v, %v, want %+v", f.path, f.stat, err, stampOf(info))
+		}
+		paths = append(paths, f.path)
+		w.take()
+	}
+	return paths
+}
+
+// A walk that is given up leaves nothing running and nothing open.
+func TestAWalkEndsEarly(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 3 * walkBatch {
+		if err := os.Mkdir(filepath.Join(dir, fmt.Sprint(i)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	for range 20 {
+		w := startWalk(context.Background(), root, "", walkHooks{skip: func(string, listed) bool { return false }})
+		w.peek()
+		w.end()
+		if _, more := <-w.out; more {
+			t.Fatal("it goes on")
+		}
+	}
+}
