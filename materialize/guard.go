@@ -121,9 +121,17 @@ func (m *mirrorDir) isEmpty() (bool, error) {
 	return len(names) == 0 || len(names) == 1 && names[0] == stateDir, nil
 }
 
-// emptied: a mirror that was full and is empty now is no sync's business.
-func (m *mirrorDir) emptied() error {
-	return stopped("the mirror %s is empty, and was not at the last sync; if everything in it was meant to go, say --accept-deletes", m.path)
+// checkNotEmptied: a mirror that was full and is empty now is no sync's
+// business.
+func (m *mirrorDir) checkNotEmptied(v *spacedb.Snapshot) error {
+	if !m.empty {
+		return nil
+	}
+	base, _, err := v.BaseCount(m.known.ID)
+	if err == nil && base > 0 {
+		err = stopped("the mirror %s is empty, and held %d files and directories at the last sync; if they were meant to go, say --accept-deletes", m.path, base)
+	}
+	return err
 }
 
 // checkWritable says once, and before anything is done, what otherwise every

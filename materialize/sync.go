@@ -241,12 +241,14 @@ func (s *syncer) look(ctx context.Context) (*view, error) {
 }
 
 func (s *syncer) scan(ctx context.Context, v *view) error {
+	if !s.options.AcceptDeletes {
+		if err := s.mirror.checkNotEmptied(v.snapshot); err != nil {
+			return err
+		}
+	}
 	base, err := openBaseline(v.snapshot, s.mirror.known.ID)
 	if err != nil {
 		return err
-	}
-	if s.mirror.empty && !base.empty && !s.options.AcceptDeletes {
-		return s.mirror.emptied()
 	}
 	if v.space, err = scanSpace(ctx, v.snapshot, s.mirror.known.Seq, base); err != nil {
 		return fmt.Errorf("scan the space: %w", err)
