@@ -6,7 +6,7 @@ package spacedb
 func (b *batch) apply(c *conn) error {
 	return c.inTx(func() error {
 		for _, step := range []func(*conn) error{
-			b.applyPast, b.applyContent, b.applyNodes, b.applyEntries, b.applyRecords, b.applySeals, b.applyJournal,
+			b.applyPast, b.applyContent, b.applyPatches, b.applyNodes, b.applyEntries, b.applyRecords, b.applySeals, b.applyJournal,
 		} {
 			if err := step(c); err != nil {
 				return err

@@ -29,7 +29,7 @@ func (s *Store) Check(ctx context.Context) ([]Finding, error) {
 	defer v.Close()
 	c := &checker{ctx: ctx, conn: v.conn, nodes: map[NodeID]*checkedNode{}, chunks: map[int64]int64{}}
 	for _, step := range []func() error{
-		c.engine, c.space, c.readNodes, c.readEntries, c.readChunks, c.readExtents, c.shape, c.counts,
+		c.engine, c.space, c.readNodes, c.readEntries, c.readChunks, c.readExtents, c.patches, c.shape, c.counts,
 		c.revisions, c.documents, c.references, c.side,
 	} {
 		if err := step(); err != nil {
@@ -158,6 +158,63 @@ func (c *checker) readExtents() error {
 		n.extents[r.int(1)] = r.int(2)
 		return nil
 	}, `SELECT node, idx, chunk FROM extent`)
+}
+
+// patches: each row belongs to a content, has the bytes it names, and some of it
+// counts.
+func (c *checker) patches() error {
+	type stored struct {
+		id   int64
+		node NodeID
+		size int64
+	}
+	var all []stored
+	err := c.conn.query(func(r row) error {
+		all = append(all, stored{r.int(0), NodeID(r.int(1)), r.int(2)})
+		return nil
+	}, `SELECT id, node, length(data) FROM patch`)
+	if err != nil {
+		return err
+	}
+	sizes, counting := map[int64]int64{}, map[int64]bool{}
+	seen := map[NodeID]bool{}
+	for _, p := range all {
+		where := fmt.Sprintf("patch %d", p.id)
+		n := c.nodes[p.node]
+		if n == nil || !n.isRegular() {
+			c.found(where, "belongs to no document")
+			continue
+		}
+		if p.id > c.last.chunk {
+			c.found(where, "its number was never given out")
+		}
+		if !seen[p.node] {
+			seen[p.node] = true
+			err := c.conn.loadPatches(p.node, func(p patch) {
+				sizes[p.row] = p.at + p.size
+				if n.extents[p.idx] != p.chunk {
+					return
+				}
+				counting[p.row] = true
+				if p.idx*chunkSize+p.from+p.size > n.size {
+					c.found(fmt.Sprintf("patch %d", p.row), "lies beyond the size of node %d", n.id)
+				}
+			})
+			if err != nil {
+				c.found(where, "%v", err)
+				continue
+			}
+		}
+		switch {
+		case sizes[p.id] != p.size:
+			c.found(where, "%d bytes instead of %d", p.size, sizes[p.id])
+		case !counting[p.id]:
+			c.found(where, "changes nothing")
+		case n.sealed:
+			c.found(where, "lies over a content that was sealed")
+		}
+	}
+	return nil
 }
 
 // shape: from the root every linked node is reached, once if it is a directory.

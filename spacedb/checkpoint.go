@@ -23,7 +23,14 @@ func (s *Store) checkpointIfLong(b *batch) {
 func (b *batch) walBytes() int64 {
 	const fewPages, rowsInPage = 8, 16
 	rows := len(b.nodes) + len(b.entries) + len(b.journal) + len(b.seals) + len(b.chunks) + len(b.extents) + len(b.records.statements)
-	return b.bytes + int64(fewPages+rows/rowsInPage)*pageSize
+	content := int64(0)
+	for i := range b.chunks {
+		content += int64(len(b.chunks[i].data))
+	}
+	for i := range b.patchRows {
+		content += b.patchRows[i].size
+	}
+	return content + int64(fewPages+rows/rowsInPage)*pageSize
 }
 
 // signal wakes who listens, once, and does not wait.

@@ -56,6 +56,9 @@ func (s *Store) settle(b *batch) {
 			s.queueClean(pg)
 		}
 	}
+	for _, p := range b.patches {
+		p.data = nil // it is read from its row from now on
+	}
 	s.dirtyBytes.Add(-b.bytes)
 	for _, n := range b.owner {
 		n.inFlight = false

@@ -49,6 +49,12 @@ func (s *Store) loadExtents(n *node) error {
 		}
 	}
 	n.extents = extents
+	if len(extents) > 0 {
+		if err := s.loadOverlay(n); err != nil {
+			n.extents = nil
+			return err
+		}
+	}
 	return nil
 }
 
@@ -95,9 +101,10 @@ func (t *Tree) ReadAt(id NodeID, p []byte, off int64) (count int, err error) {
 
 // missing is a part of a read that memory does not have.
 type missing struct {
-	dest  []byte
-	chunk int64
-	from  int64 // within the chunk
+	dest    []byte
+	chunk   int64
+	from    int64 // within the chunk
+	patches []patch
 }
 
 // readContent reads with the content held. What a page in memory covers comes
@@ -128,7 +135,7 @@ func (s *Store) readContent(n *node, p []byte, off int64) (int, error) {
 		if pg := n.pages[idx]; pg != nil {
 			copyZeroed(dest, pg.data, from)
 		} else if id := n.chunkAt(idx); id != 0 {
-			todo = append(todo, missing{dest, id, from})
+			todo = append(todo, missing{dest, id, from, values(n.patches(idx))})
 		} else {
 			clear(dest)
 		}
@@ -144,7 +151,11 @@ func (s *Store) readContent(n *node, p []byte, off int64) (int, error) {
 	}
 	defer s.readers.put(c)
 	for _, m := range todo {
-		if err := c.readChunk(m.chunk, func(data []byte) { copyZeroed(m.dest, data, m.from) }); err != nil {
+		err := c.readChunk(m.chunk, func(data []byte) { copyZeroed(m.dest, data, m.from) })
+		if err == nil {
+			err = c.overlay(m.dest, m.from, m.patches)
+		}
+		if err != nil {
 			return 0, err
 		}
 	}
@@ -213,14 +224,8 @@ func (t *Tree) write(n *node, p []byte, off int64) error {
 	if err := s.keepSeals(n); err != nil {
 		return err
 	}
-	if err := s.loadEdges(n, off, off+int64(len(p))); err != nil {
-		return err
-	}
-	err := t.change()
+	err := t.changeContent(n, off, off+int64(len(p)), true)
 	defer s.mu.Unlock()
-	if err == nil {
-		err = s.loadExtents(n)
-	}
 	switch {
 	case err != nil:
 		return err
@@ -233,9 +238,13 @@ func (t *Tree) write(n *node, p []byte, off int64) error {
 	for done := int64(0); done < int64(len(p)); {
 		idx, from := (off+done)/chunkSize, (off+done)%chunkSize
 		part := p[done:min(done+chunkSize-from, int64(len(p)))]
-		pg := s.writable(n, idx, from+int64(len(part)))
-		copy(pg.data[from:], part)
 		done += int64(len(part))
+		if n.pages[idx] == nil && n.patchable(idx, int64(len(part))) {
+			s.patch(n, idx, from, part)
+			continue
+		}
+		pg := s.writable(n, idx, from+int64(len(part)))
+		pg.changed(from, from+int64(copy(pg.data[from:], part)))
 	}
 	if end := off + int64(len(p)); end > n.size {
 		t.resize(n, end)
@@ -263,26 +272,54 @@ func (t *Tree) resize(n *node, size int64) {
 	n.size = size
 }
 
-// loadEdges brings the stored chunks that a change of [from, to) touches only in
-// part into memory; it holds the content alone and is called without mu.
-func (s *Store) loadEdges(n *node, from, to int64) error {
-	first, last := from/chunkSize, (to-1)/chunkSize
-	if from%chunkSize != 0 || (first == last && to < (first+1)*chunkSize) {
-		if err := s.loadPage(n, first); err != nil {
+// changeContent begins a change of [from, to) of a content that is held alone. It
+// is change, and sees to it that the stored chunks which the range covers only in
+// part are in memory, or, where patching is allowed, can be patched. The lock is
+// held in any case.
+func (t *Tree) changeContent(n *node, from, to int64, patching bool) error {
+	s := t.store
+	for {
+		if err := t.change(); err != nil {
+			return err
+		}
+		if err := s.loadExtents(n); err != nil {
+			return err
+		}
+		idx, found := n.missingEdge(from, to, patching)
+		if !found {
+			return nil
+		}
+		s.mu.Unlock()
+		err := s.loadPage(n, idx)
+		if err != nil {
+			s.mu.Lock()
 			return err
 		}
 	}
-	if last != first && to%chunkSize != 0 {
-		return s.loadPage(n, last)
-	}
-	return nil
 }
 
+// missingEdge finds a chunk that [from, to) covers in part and that is not there
+// to be changed.
+func (n *node) missingEdge(from, to int64, patching bool) (idx int64, found bool) {
+	first, last := from/chunkSize, (to-1)/chunkSize
+	missing := func(idx int64) bool {
+		begin, end := max(from, idx*chunkSize), min(to, (idx+1)*chunkSize)
+		return end-begin < chunkSize && n.pages[idx] == nil && n.chunkAt(idx) != 0 &&
+			!(patching && n.patchable(idx, end-begin))
+	}
+	if missing(first) {
+		return first, true
+	}
+	return last, last != first && missing(last)
+}
+
+// loadPage brings a chunk into memory; the content is held alone.
 func (s *Store) loadPage(n *node, idx int64) error {
 	s.mu.Lock()
 	err := s.loadExtents(n)
 	id := n.chunkAt(idx)
 	present := n.pages[idx] != nil
+	patches := values(n.patches(idx))
 	s.mu.Unlock()
 	if err != nil || id == 0 || present {
 		return err
@@ -296,6 +333,14 @@ func (s *Store) loadPage(n *node, idx int64) error {
 	if err := c.readChunk(id, func(b []byte) { data = append(data, b...) }); err != nil {
 		return err
 	}
+	for _, p := range patches {
+		if grow := p.from + p.size - int64(len(data)); grow > 0 {
+			data = append(data, make([]byte, grow)...)
+		}
+	}
+	if err := c.overlay(data, 0, patches); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	pg := s.putPage(n, idx)
@@ -307,7 +352,7 @@ func (s *Store) loadPage(n *node, idx int64) error {
 // setTarget gives a new symlink its target.
 func (t *Tree) setTarget(n *node, target string) {
 	pg := t.store.writable(n, 0, int64(len(target)))
-	copy(pg.data, target)
+	pg.changed(0, int64(copy(pg.data, target)))
 	n.size = int64(len(target))
 	t.touch(n, dirtyRow|dirtyContent)
 }

@@ -15,21 +15,24 @@ type batch struct {
 	usage Usage
 	clean bool
 
-	nodes    []nodeRow
-	gone     []NodeID
-	entries  []entryRow
-	chunks   []chunkRow
-	unchunks []int64
-	extents  []extentRow
-	holes    []extentRow
-	seals    []revisionRow
-	journal  []journalRow
-	past     []pastRow
-	moment   momentRow
-	records  records
+	nodes     []nodeRow
+	gone      []NodeID
+	entries   []entryRow
+	chunks    []chunkRow
+	unchunks  []int64
+	patchRows []patchRow
+	unpatched []int64
+	extents   []extentRow
+	holes     []extentRow
+	seals     []revisionRow
+	journal   []journalRow
+	past      []pastRow
+	moment    momentRow
+	records   records
 
-	pages []*page // frozen for this batch
-	owner []*node // nodes in it
+	pages   []*page  // frozen for this batch
+	patches []*patch // stored by it
+	owner   []*node  // nodes in it
 }
 
 type nodeRow struct {
@@ -196,29 +199,52 @@ func (s *Store) cutContent(b *batch, n *node) {
 	if n.gone && len(n.seals) == 0 {
 		return
 	}
+	var spans []*patch
 	for idx, pg := range n.pages {
 		if !pg.dirty {
 			continue
 		}
-		id := n.chunkAt(idx)
-		if id <= n.shared {
-			s.last.chunk++
-			id = s.last.chunk
-			n.setChunk(idx, id)
-			if idx > 0 {
-				b.extents = append(b.extents, extentRow{n.id, idx, id})
-			}
+		if p := pg.span(); p != nil {
+			n.lay(p)
+			spans = append(spans, p)
+		} else {
+			b.chunks = append(b.chunks, chunkRow{s.cutChunk(b, n, idx), pg.data})
 		}
-		pg.dirty, pg.frozen = false, true
+		pg.dirty, pg.whole, pg.frozen = false, false, true
 		b.pages = append(b.pages, pg)
-		b.chunks = append(b.chunks, chunkRow{id, pg.data})
 		b.bytes += int64(len(pg.data))
 	}
+	s.cutPatches(b, n, spans)
+}
+
+// cutChunk is the id under which a chunk is stored anew.
+func (s *Store) cutChunk(b *batch, n *node, idx int64) int64 {
+	id := n.chunkAt(idx)
+	patched := len(n.patches(idx)) > 0
+	if id > n.shared && !patched {
+		return id
+	}
+	if id > n.shared {
+		b.unchunks = append(b.unchunks, id)
+	}
+	s.unpatch(n, idx)
+	s.last.chunk++
+	n.setChunk(idx, s.last.chunk)
+	if idx > 0 {
+		b.extents = append(b.extents, extentRow{n.id, idx, s.last.chunk})
+	}
+	return s.last.chunk
 }
 
 // cutGone removes what only this node used.
 func (s *Store) cutGone(b *batch, n *node) {
 	b.gone = append(b.gone, n.id)
+	if n.overlay != nil {
+		for row := range n.overlay.rows {
+			b.unpatched = append(b.unpatched, row)
+		}
+		b.unpatched = append(b.unpatched, n.overlay.spent...)
+	}
 	if n.chunk > n.shared {
 		b.unchunks = append(b.unchunks, n.chunk)
 	}
@@ -232,6 +258,14 @@ func (s *Store) cutGone(b *batch, n *node) {
 func (s *Store) freePages(n *node) {
 	for idx := range n.pages {
 		s.dropPage(n, idx)
+	}
+	if n.overlay != nil {
+		for _, p := range n.overlay.fresh {
+			if !p.void {
+				s.dirtyBytes.Add(-p.size)
+			}
+		}
+		n.overlay = nil
 	}
 }
 

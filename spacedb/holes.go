@@ -22,12 +22,14 @@ func (t *Tree) discard(n *node, from, to int64) {
 			t.dropChunk(n, idx)
 		case toEnd:
 			pg := t.store.writable(n, idx, 0)
+			pg.whole = true
 			if keep := from - start; keep < int64(len(pg.data)) {
 				t.store.dirtyBytes.Add(keep - int64(len(pg.data)))
 				pg.data = pg.data[:keep:keep]
 			}
 		default:
 			pg := t.store.writable(n, idx, 0)
+			pg.whole = true
 			end := min(to-start, int64(len(pg.data)))
 			if begin := max(from-start, 0); begin < end {
 				clear(pg.data[begin:end])
@@ -65,6 +67,7 @@ func (t *Tree) dropChunk(n *node, idx int64) {
 		return
 	}
 	s.dropPage(n, idx)
+	s.unpatch(n, idx)
 	n.chunks--
 	if idx == 0 {
 		n.chunk = 0
@@ -100,14 +103,8 @@ func (t *Tree) Allocate(id NodeID, off, length int64, mode uint32) error {
 		if err := s.keepSeals(n); err != nil {
 			return err
 		}
-		if err := s.loadEdges(n, off, end); err != nil {
-			return err
-		}
-		err := t.change()
+		err := t.changeContent(n, off, end, false)
 		defer s.mu.Unlock()
-		if err == nil {
-			err = s.loadExtents(n)
-		}
 		switch {
 		case err != nil:
 			return err

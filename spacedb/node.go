@@ -31,6 +31,7 @@ type node struct {
 	content sync.RWMutex
 	chunk   int64           // first chunk's id, 0: a hole
 	extents map[int64]int64 // index to id of the others; nil: not read yet
+	overlay *overlay        // patches, read with the extents; nil: none
 	chunks  int64           // stored chunks
 	shared  int64           // ids up to it may be used elsewhere too
 	pages   map[int64]*page // chunks in memory

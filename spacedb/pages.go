@@ -2,10 +2,13 @@ package spacedb
 
 // page is a chunk in memory.
 type page struct {
-	data   []byte // at most chunkSize
-	dirty  bool   // waits for a commit
-	frozen bool   // a commit is reading data: change a copy
-	queued bool   // in the queue of clean pages
+	data  []byte // at most chunkSize
+	dirty bool   // waits for a commit
+	// What changed since the page was last clean: all of it, or from lo to hi.
+	whole  bool
+	lo, hi int64
+	frozen bool // a commit is reading data: change a copy
+	queued bool // in the queue of clean pages
 	node   *node
 	idx    int64
 }
@@ -28,13 +31,15 @@ func (s *Store) putPage(n *node, idx int64) *page {
 	return pg
 }
 
-// writable returns the page to change, at least end bytes long. One that a
-// commit is reading is replaced by a copy; the commit keeps the old one.
+// writable returns the page to change, at least end bytes long; the caller says
+// what changes. One that a commit is reading is replaced by a copy; the commit
+// keeps the old one.
 func (s *Store) writable(n *node, idx, end int64) *page {
 	pg := n.pages[idx]
 	switch {
 	case pg == nil:
 		pg = s.putPage(n, idx)
+		pg.whole = true
 		if n.chunkAt(idx) == 0 {
 			n.chunks++
 			n.setChunk(idx, pendingChunk)
@@ -48,6 +53,7 @@ func (s *Store) writable(n *node, idx, end int64) *page {
 	}
 	if !pg.dirty {
 		pg.dirty = true
+		pg.lo, pg.hi = chunkSize, 0
 		s.dirtyBytes.Add(int64(len(pg.data)))
 	}
 	if grow := end - int64(len(pg.data)); grow > 0 {
@@ -55,6 +61,19 @@ func (s *Store) writable(n *node, idx, end int64) *page {
 		s.dirtyBytes.Add(grow)
 	}
 	return pg
+}
+
+func (pg *page) changed(from, to int64) {
+	pg.lo, pg.hi = min(pg.lo, from), max(pg.hi, to)
+}
+
+// span is what changed as a patch, nil when the chunk is to be stored: it must
+// when a revision is about to share it.
+func (pg *page) span() *patch {
+	if pg.whole || pg.node.sealed || pg.lo >= pg.hi || !pg.node.patchable(pg.idx, pg.hi-pg.lo) {
+		return nil
+	}
+	return &patch{idx: pg.idx, from: pg.lo, size: pg.hi - pg.lo, data: pg.data[pg.lo:pg.hi:pg.hi]}
 }
 
 // pendingChunk stands for a chunk that has content but no id before its cut.

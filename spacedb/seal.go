@@ -136,10 +136,14 @@ func (s *Store) sealWhere(ctx context.Context, ready func(*node) bool, busy *fun
 // sealNode hashes a content and lets the next commit write its revision,
 // unless it changes first: then it is left for the next time.
 func (s *Store) sealNode(id NodeID, ready func(*node) bool) error {
+	if err := s.fold(id); err != nil {
+		return err
+	}
 	return s.held(id, false, func(n *node) error {
 		s.mu.Lock()
 		path, worth, err := s.worthSealing(n)
 		version, size := n.version, n.size
+		worth = worth && len(n.unfolded(1)) == 0
 		s.mu.Unlock()
 		if err != nil || !worth {
 			return err

@@ -21,16 +21,9 @@ func (t *Tree) SetAttr(id NodeID, set AttrChange) (Attr, error) {
 		if err := s.keepSeals(n); err != nil {
 			return err
 		}
-		if tail := *set.Size % chunkSize; tail != 0 {
-			if err := s.loadPage(n, *set.Size/chunkSize); err != nil {
-				return err
-			}
-		}
-		err := t.change()
+		// What the new end falls into is the one chunk that changes in part.
+		err := t.changeContent(n, *set.Size, *set.Size-*set.Size%chunkSize+chunkSize, false)
 		defer s.mu.Unlock()
-		if err == nil {
-			err = s.loadExtents(n)
-		}
 		switch {
 		case err != nil:
 			return err

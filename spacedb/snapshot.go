@@ -326,15 +326,25 @@ func (v *Snapshot) Open(id NodeID) (io.ReadSeeker, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &contentReader{conn: v.conn, chunks: chunks, size: n.size}, nil
+	r := &contentReader{conn: v.conn, chunks: chunks, size: n.size}
+	if n.chunks > 1 {
+		r.patches = map[int64][]patch{}
+		err = v.conn.loadPatches(id, func(p patch) {
+			if chunks[p.idx] == p.chunk {
+				r.patches[p.idx] = append(r.patches[p.idx], p)
+			}
+		})
+	}
+	return r, err
 }
 
 // contentReader reads chunks from a connection.
 type contentReader struct {
-	conn   *conn
-	chunks map[int64]int64
-	size   int64
-	off    int64
+	conn    *conn
+	chunks  map[int64]int64
+	patches map[int64][]patch
+	size    int64
+	off     int64
 }
 
 func (r *contentReader) Read(p []byte) (int, error) {
@@ -346,6 +356,8 @@ func (r *contentReader) Read(p []byte) (int, error) {
 	if id := r.chunks[idx]; id == 0 {
 		clear(p)
 	} else if err := r.conn.readChunk(id, func(data []byte) { copyZeroed(p, data, from) }); err != nil {
+		return 0, err
+	} else if err := r.conn.overlay(p, from, r.patches[idx]); err != nil {
 		return 0, err
 	}
 	r.off += int64(len(p))

@@ -34,3 +34,38 @@ INSERT INTO moment SELECT seq, CAST(unixepoch('subsec') * 1000 AS INTEGER) * 100
 -- What the store had done when a run began and when it ended; 0: not known.
 ALTER TABLE run ADD COLUMN began INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE run ADD COLUMN ended INTEGER NOT NULL DEFAULT 0;
+
+-- Patches: what was written into a stored chunk of a large content since then.
+-- They are folded into new chunks before the content is sealed.
+CREATE TABLE patch (
+  id     INTEGER PRIMARY KEY,    -- of one sequence with the chunks' ids: a later one is newer
+  node   INTEGER NOT NULL,
+  ranges BLOB    NOT NULL,       -- packed: for each, index and id of the chunk, offset and length
+  data   BLOB    NOT NULL        -- their bytes, one after the other
+);
+CREATE INDEX patch_node ON patch (node);
+
+-- text is NULL while there are any: it would show what was there before.
+DROP VIEW documents;
+CREATE VIEW documents AS
+  WITH RECURSIVE walk (node, path) AS (
+    SELECT node, CAST(name AS TEXT) FROM entry WHERE parent = 1
+    UNION ALL
+    SELECT entry.node, walk.path || '/' || CAST(entry.name AS TEXT)
+      FROM walk JOIN entry ON entry.parent = walk.node
+  )
+  SELECT walk.path AS path,
+         document.uuid AS id,
+         node.size AS size,
+         strftime('%Y-%m-%dT%H:%M:%fZ', node.mtime / 1e9, 'unixepoch') AS modified,
+         CASE WHEN node.sealed THEN lower(hex(node.sha256)) END AS sha256,
+         node.mode AS mode,
+         CASE WHEN node.size = 0 THEN ''
+              WHEN EXISTS (SELECT 1 FROM patch WHERE patch.node = node.id) THEN NULL
+              ELSE (SELECT CAST(data AS TEXT) FROM chunk WHERE chunk.id = node.chunk AND base = 0)
+                || coalesce((SELECT group_concat(CAST(data AS TEXT), '') FROM
+                     (SELECT data FROM extent JOIN chunk ON chunk.id = extent.chunk
+                       WHERE extent.node = node.id ORDER BY extent.idx)), '')
+         END AS text
+    FROM walk JOIN node ON node.id = walk.node LEFT JOIN document ON document.id = node.document
+   WHERE node.mode & 61440 = 32768;
