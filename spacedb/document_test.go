@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -166,9 +167,9 @@ func TestDocumentsThatNeverRestHaveRevisions(t *testing.T) {
 	f := newFloor(t)
 	f.store.SetBusy(func(NodeID) bool { return true })
 	f.step("new f 0")
-	for minute := range 12 {
-		f.now = f.now.Add(time.Minute)
-		f.step(fmt.Sprintf("set f %d", minute+1))
+	for i := range 12 {
+		f.pass(time.Hour / 2)
+		f.step(fmt.Sprintf("set f %d", i+1))
 		ok(t, f.store.sealWhere(context.Background(), f.store.rested, f.store.busy.Load()))
 		ok(t, f.store.Sync())
 	}
@@ -180,17 +181,19 @@ type floor struct {
 	*testing.T
 	store *Store
 	tree  *Tree
-	now   time.Time
+	clock atomic.Int64 // ns
 }
 
 func newFloor(t *testing.T) *floor {
-	f := &floor{T: t, now: time.Unix(1e9, 0)}
-	// The goroutines of the store look at the clock too, but not within an hour.
-	f.store, _ = newSpace(t, Options{Quiet: time.Hour, Delay: time.Hour, Now: func() time.Time { return f.now }})
-	f.store.options.Quiet = 2 * time.Second
+	f := &floor{T: t}
+	f.store, _ = newSpace(t, Options{
+		Quiet: time.Hour, Delay: time.Hour, Unrest: 5 * time.Hour / 2, Now: func() time.Time { return time.Unix(1e9, f.clock.Load()) },
+	})
 	f.tree = f.store.Tree(mount)
 	return f
 }
+
+func (f *floor) pass(d time.Duration) { f.clock.Add(int64(d)) }
 
 func (f *floor) step(step string) {
 	f.Helper()
@@ -236,11 +239,11 @@ func (f *floor) step(step string) {
 		}
 		must(tree.Place(from, guard, st, 0o644, 1))
 	case "rest":
-		f.now = f.now.Add(time.Minute)
+		f.pass(2 * time.Hour)
 		ok(f.T, f.store.Seal(context.Background()))
 		ok(f.T, f.store.Sync())
 	case "later":
-		f.now = f.now.Add(time.Minute)
+		f.pass(2 * time.Hour)
 	default:
 		f.Fatalf("no such step: %s", step)
 	}
