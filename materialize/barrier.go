@@ -87,11 +87,14 @@ func (x *executor) advance() error {
 				continue
 			}
 		}
-		x.records = append(x.records, spacedb.ActionRecord{Path: a.Path, Op: a.Op.String(), Side: a.Side.String()})
+		x.record.add(a, "")
 		x.did = append(x.did, a)
 		if a.Op != conflict.Adopt {
 			x.report.Tell(actionEvent(a))
 		}
+	}
+	if err := x.record.flush(); err != nil {
+		return err
 	}
 	return x.tree.Store().AdvanceBase(x.mirror.known.ID, set, remove)
 }

@@ -43,7 +43,7 @@ type executor struct {
 	done    []conflict.Action   // since the last barrier
 	placed  map[string]spacedb.Attr
 	failed  failures
-	records []spacedb.ActionRecord
+	record  *recorder
 	did     []conflict.Action // in all
 	narrow  []conflict.Action // directories whose mode would keep us out: set at the end
 	counter int
@@ -119,7 +119,7 @@ func (x *executor) note(a conflict.Action, err error) {
 		err = errChanged
 	}
 	x.failed.add(a.Path, cause(err))
-	x.records = append(x.records, spacedb.ActionRecord{Path: a.Path, Op: a.Op.String(), Side: a.Side.String(), Error: cause(err)})
+	x.record.add(a, cause(err))
 }
 
 // keepLosers puts into history, durably, every content of the mirror that the

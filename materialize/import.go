@@ -2,6 +2,7 @@ package materialize
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"spacefs/conflict"
 	"spacefs/spacedb"
 )
 
@@ -88,6 +90,7 @@ func (m *importer) importFrom(dir string) (err error) {
 		return err
 	}
 	m.result.Run = run.ID
+	m.record = recorder{store: m.store, run: run.ID}
 	m.tree = m.store.Tree(spacedb.Actor{Origin: spacedb.OriginImport, Run: run.ID})
 	m.options.Reporter.Tell(Event{Event: Started, Kind: "import", Run: run.ID, Space: m.store.File(), Directory: dir})
 	m.options.Reporter.Tell(Event{Event: Progress, Phase: "import"})
@@ -99,7 +102,7 @@ func (m *importer) importFrom(dir string) (err error) {
 	if err != nil {
 		detail = err.Error()
 	}
-	return errors.Join(err, m.store.FinishRun(run.ID, outcomeOf(err, len(r.Failed), 0), detail, m.records), m.store.Sync())
+	return errors.Join(err, m.store.FinishRun(run.ID, outcomeOf(err, len(r.Failed), 0), detail, m.record.waiting), m.store.Sync())
 }
 
 type importer struct {
@@ -109,7 +112,7 @@ type importer struct {
 	tree    *spacedb.Tree
 	options ImportOptions
 	result  ImportResult
-	records []spacedb.ActionRecord
+	record  recorder
 }
 
 func (m *importer) makeInto() error {
@@ -119,7 +122,11 @@ func (m *importer) makeInto() error {
 			continue
 		}
 		at = join(at, name)
-		if _, err := m.tree.PlaceDir(at, spacedb.Guard{Absent: true}, 0o755, 0); err != nil && !errors.Is(err, spacedb.ErrChanged) {
+		_, err := m.tree.PlaceDir(at, spacedb.Guard{Absent: true}, 0o755, 0)
+		switch {
+		case err == nil:
+			m.note(at, conflict.Mkdir, spacedb.State{}, spacedb.State{Mode: spacedb.TypeDir | 0o755})
+		case !errors.Is(err, spacedb.ErrChanged):
 			return fmt.Errorf("%s: %w", at, err)
 		}
 	}
@@ -128,7 +135,7 @@ func (m *importer) makeInto() error {
 
 func (m *importer) fail(from string, err error) {
 	m.result.Failed = append(m.result.Failed, PathError{from, cause(err)})
-	m.records = append(m.records, spacedb.ActionRecord{Path: from, Op: "import", Side: "space", Error: cause(err)})
+	m.record.waiting = append(m.record.waiting, spacedb.ActionRecord{Path: from, Op: "import", Side: "space", Error: cause(err)})
 }
 
 // directory imports what is in from to the space's directory to.
@@ -211,15 +218,20 @@ func (m *importer) dir(from, to string, have spacedb.Attr, there bool, perm uint
 	if there && !have.IsDir() {
 		return fmt.Errorf("the space has a %s there, not a directory", kindName(have))
 	}
+	after := spacedb.State{Mode: spacedb.TypeDir | perm&permMask, Mtime: mtime}
 	if !there {
 		if _, err := m.tree.PlaceDir(to, spacedb.Guard{Absent: true}, perm, mtime); err != nil {
 			return err
 		}
+		m.note(to, conflict.Mkdir, spacedb.State{}, after)
 	}
 	if err := m.directory(from, to); err != nil {
 		return err
 	}
 	_, err := m.tree.ChangeAt(to, spacedb.Guard{}, spacedb.AttrChange{Mode: &perm, Mtime: &mtime})
+	if before := (spacedb.State{Mode: spacedb.TypeDir | have.Perm()&permMask, Mtime: have.Mtime}); err == nil && there && before.Mode != after.Mode {
+		m.note(to, conflict.Chmod, before, after)
+	}
 	return err
 }
 
@@ -250,17 +262,72 @@ func (m *importer) symlink(from, to string, have spacedb.Attr, there bool, mtime
 	if err != nil || skipped {
 		return err
 	}
-	_, err = m.tree.PlaceSymlink(to, guard, target, mtime)
-	m.count(to, err, 0)
-	return err
+	before, err := m.before(guard, have)
+	if err != nil {
+		return err
+	}
+	if _, err = m.tree.PlaceSymlink(to, guard, target, mtime); err != nil {
+		return err
+	}
+	m.count(to, conflict.Link, before, spacedb.State{Mode: spacedb.TypeSymlink | 0o777, Target: target, Mtime: mtime}, 0)
+	return nil
 }
 
-func (m *importer) count(to string, err error, size int64) {
-	if err == nil {
-		m.result.Imported++
-		m.result.Bytes += size
-		m.options.Reporter.Tell(Event{Event: Acted, Path: to, Op: "import", Side: "space"})
+// before is what an import is about to replace.
+func (m *importer) before(guard spacedb.Guard, have spacedb.Attr) (s spacedb.State, err error) {
+	if guard.Absent {
+		return s, nil
 	}
+	s = spacedb.State{Mode: have.Mode&spacedb.TypeMask | have.Perm()&permMask, Mtime: have.Mtime}
+	switch {
+	case have.IsSymlink():
+		s.Mode = spacedb.TypeSymlink | 0o777
+		s.Target, err = m.tree.Readlink(have.ID)
+	case have.IsRegular():
+		s.SHA256, err = m.hash(have)
+	default:
+		return spacedb.State{}, nil // a special file cannot be had back
+	}
+	return s, err
+}
+
+func (m *importer) hash(have spacedb.Attr) (sum spacedb.Hash, err error) {
+	h := sha256.New()
+	_, err = io.Copy(h, io.NewSectionReader(readerAt{m.tree, have.ID}, 0, have.Size))
+	h.Sum(sum[:0])
+	return sum, err
+}
+
+// readerAt reads a document as it is now.
+type readerAt struct {
+	tree *spacedb.Tree
+	id   spacedb.NodeID
+}
+
+func (r readerAt) ReadAt(p []byte, off int64) (int, error) {
+	n, err := r.tree.ReadAt(r.id, p, off)
+	if err == nil && n < len(p) {
+		err = io.EOF
+	}
+	return n, err
+}
+
+// note writes down what was done at a path, every now and then into the space.
+func (m *importer) note(to string, op conflict.Op, before, after spacedb.State) {
+	const often = 1024
+	m.record.waiting = append(m.record.waiting, spacedb.ActionRecord{
+		Path: to, Op: op.String(), Side: conflict.Space.String(), Reason: "imported", Before: before, After: after,
+	})
+	if len(m.record.waiting) >= often {
+		_ = m.record.flush() // the tree's next operation has the same trouble
+	}
+	m.options.Reporter.Tell(Event{Event: Acted, Path: to, Op: op.String(), Side: conflict.Space.String(), Reason: "imported"})
+}
+
+func (m *importer) count(to string, op conflict.Op, before, after spacedb.State, size int64) {
+	m.result.Imported++
+	m.result.Bytes += size
+	m.note(to, op, before, after)
 }
 
 func (m *importer) file(from, to string, have spacedb.Attr, there bool, perm uint32) error {
@@ -295,9 +362,15 @@ func (m *importer) file(from, to string, have spacedb.Attr, there bool, perm uin
 	if before != after {
 		return errMoved
 	}
-	_, err = m.tree.Place(to, guard, staged, perm, after.mtime)
-	m.count(to, err, staged.Size())
-	return err
+	was, err := m.before(guard, have)
+	if err != nil {
+		return err
+	}
+	if _, err = m.tree.Place(to, guard, staged, perm, after.mtime); err != nil {
+		return err
+	}
+	m.count(to, conflict.Write, was, spacedb.State{Mode: spacedb.TypeRegular | perm&permMask, SHA256: staged.SHA256(), Mtime: after.mtime}, staged.Size())
+	return nil
 }
 
 // same says whether a document has a file's content.

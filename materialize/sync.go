@@ -159,7 +159,7 @@ type syncer struct {
 	result  *SyncResult
 	run     spacedb.Run
 	started bool // told
-	records []spacedb.ActionRecord
+	record  recorder
 	did     []conflict.Action   // in the rounds so far
 	ended   []conflict.Conflict // in the rounds so far, with a winner
 }
@@ -193,7 +193,6 @@ func (s *syncer) round(ctx context.Context) (again bool, err error) {
 	s.start(v.plan)
 	x := s.executor(ctx, v)
 	err = x.execute(v.plan)
-	s.records = append(s.records, x.records...)
 	s.did = append(s.did, x.did...)
 	s.result.Done = len(s.did)
 	s.result.Failed = append(s.result.Failed, x.failed.list...)
@@ -282,7 +281,7 @@ func (s *syncer) executor(ctx context.Context, v *view) *executor {
 	x := &executor{
 		ctx: ctx, mirror: s.mirror, disk: rootDisk{s.mirror.root}, snapshot: v.snapshot, run: s.run.ID,
 		tree: s.store.Tree(spacedb.Actor{Origin: spacedb.OriginSync, Run: s.run.ID}),
-		base: v.base, space: v.space.changed, seen: v.mirror.changed, touched: v.mirror.touched, report: s.options.Reporter, now: s.options.Now,
+		base: v.base, space: v.space.changed, seen: v.mirror.changed, touched: v.mirror.touched, report: s.options.Reporter, now: s.options.Now, record: &s.record,
 		dirs: map[string]struct{}{}, placed: map[string]spacedb.Attr{},
 	}
 	if s.options.wrap != nil {
@@ -343,6 +342,7 @@ func (s *syncer) begin() error {
 	}
 	run, err := s.store.BeginRun("sync", s.mirror.known.ID)
 	s.run, s.result.Run = run, run.ID
+	s.record = recorder{store: s.store, run: run.ID}
 	return err
 }
 
@@ -409,7 +409,7 @@ func (s *syncer) finish(err error) error {
 			detail = err.Error()
 		}
 		outcome := outcomeOf(err, len(s.result.Failed), len(s.result.Unresolved))
-		if err := s.store.FinishRun(s.run.ID, outcome, detail, s.records); err != nil {
+		if err := s.store.FinishRun(s.run.ID, outcome, detail, s.record.waiting); err != nil {
 			return err
 		}
 	}

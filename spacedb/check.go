@@ -413,6 +413,7 @@ func (c *checker) side() error {
 		"base":     `SELECT count(*) FROM base WHERE mirror NOT IN (SELECT id FROM mirror)`,
 		"past":     `SELECT count(*) FROM past WHERE since >= until OR until > (SELECT seq FROM space) OR document > 0 AND document NOT IN (SELECT id FROM document)`,
 		"entry":    `SELECT count(*) FROM entry WHERE since > (SELECT seq FROM space)`,
+		"apart":    `SELECT count(*) FROM apart WHERE mirror NOT IN (SELECT id FROM mirror)`,
 		"action":   `SELECT count(*) FROM action WHERE run NOT IN (SELECT id FROM run)`,
 	} {
 		_, err := c.conn.one(func(r row) error {

@@ -74,20 +74,12 @@ type BaseEntry struct {
 // Run is one execution of sync, import, export, restore or undo.
 type Run struct {
 	ID       int64     `json:"id"`
-	Kind     string    `json:"kind"`   // "sync", "import", "export"
+	Kind     string    `json:"kind"`   // "sync", "import", "undo", "apply"
 	Mirror   int64     `json:"mirror"` // 0 for none
 	Started  time.Time `json:"started,omitzero"`
 	Finished time.Time `json:"finished,omitzero"` // zero while it runs, or if it was killed
-	Outcome  string    `json:"outcome"`           // "ok", "partial", "failed", "stopped"; "" while it runs
+	Outcome  string    `json:"outcome"`           // "ok", "partial", "conflicts", "interrupted", "failed"; "" while it runs
 	Detail   string    `json:"detail"`            // one line
-}
-
-// ActionRecord is one thing a run did, or failed to do.
-type ActionRecord struct {
-	Path  string
-	Op    string // the plan's word for it
-	Side  string // "space" or "mirror"
-	Error string // "" when done
 }
 
 // ConflictRecord is a conflict as it was found, and how it ended.

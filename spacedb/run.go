@@ -35,13 +35,9 @@ func (s *Store) nextRun(run *Run) error {
 	return nil
 }
 
-// FinishRun records how a run ended and what it did.
+// FinishRun records how a run ended, and what it did that is not recorded yet.
 func (s *Store) FinishRun(run int64, outcome, detail string, actions []ActionRecord) error {
-	statements := make([]statement, 0, len(actions)+1)
-	for i, a := range actions {
-		statements = append(statements, statement{`INSERT INTO action (run, idx, path, op, side, error) VALUES (?, ?, ?, ?, ?, ?)`,
-			[]any{run, i, []byte(a.Path), a.Op, a.Side, a.Error}})
-	}
+	statements := actionStatements(run, actions)
 	t := s.Tree(Actor{Origin: OriginCLI})
 	err := t.change()
 	defer s.mu.Unlock()
@@ -54,16 +50,22 @@ func (s *Store) FinishRun(run int64, outcome, detail string, actions []ActionRec
 	return nil
 }
 
+const runColumns = `id, kind, mirror, started, finished, outcome, detail`
+
+func scanRun(r row) Run {
+	return Run{
+		ID: r.int(0), Kind: r.text(1), Mirror: r.int(2), Started: timeOf(r.int(3)), Finished: timeOf(r.int(4)),
+		Outcome: r.text(5), Detail: r.text(6),
+	}
+}
+
 // Runs lists the last runs, newest first.
 func (s *Store) Runs(limit int) (list []Run, err error) {
 	err = s.reading(func(c *conn) error {
 		return c.query(func(r row) error {
-			list = append(list, Run{
-				ID: r.int(0), Kind: r.text(1), Mirror: r.int(2), Started: timeOf(r.int(3)), Finished: timeOf(r.int(4)),
-				Outcome: r.text(5), Detail: r.text(6),
-			})
+			list = append(list, scanRun(r))
 			return nil
-		}, `SELECT id, kind, mirror, started, finished, outcome, detail FROM run ORDER BY id DESC LIMIT ?`, limit)
+		}, `SELECT `+runColumns+` FROM run ORDER BY id DESC LIMIT ?`, limit)
 	})
 	return list, err
 }

@@ -69,3 +69,42 @@ CREATE VIEW documents AS
          END AS text
     FROM walk JOIN node ON node.id = walk.node LEFT JOIN document ON document.id = node.document
    WHERE node.mode & 61440 = 32768;
+
+-- Runs can be explained and taken back: what was on an action's side before and
+-- after it, and what had been agreed on. mode is type and permission bits, NULL
+-- for nothing; data a document's SHA-256 or a symlink's target.
+ALTER TABLE action ADD COLUMN reason       TEXT    NOT NULL DEFAULT '';
+ALTER TABLE action ADD COLUMN lost         INTEGER NOT NULL DEFAULT 0;  -- 1: what was before lost a conflict
+ALTER TABLE action ADD COLUMN before_mode  INTEGER;
+ALTER TABLE action ADD COLUMN before_data  BLOB;
+ALTER TABLE action ADD COLUMN before_mtime INTEGER;
+ALTER TABLE action ADD COLUMN after_mode   INTEGER;
+ALTER TABLE action ADD COLUMN after_data   BLOB;
+ALTER TABLE action ADD COLUMN after_mtime  INTEGER;
+ALTER TABLE action ADD COLUMN base_mode    INTEGER;
+ALTER TABLE action ADD COLUMN base_data    BLOB;
+ALTER TABLE action ADD COLUMN base_mtime   INTEGER;
+
+-- Paths at which a mirror and the space differ because a run was taken back. As
+-- long as both sides hold just that, a sync leaves them alone.
+CREATE TABLE apart (
+  mirror       INTEGER NOT NULL,
+  path         BLOB    NOT NULL,
+  run          INTEGER NOT NULL,  -- that took it back
+  space_mode   INTEGER,
+  space_data   BLOB,
+  space_mtime  INTEGER,
+  mirror_mode  INTEGER,
+  mirror_data  BLOB,
+  mirror_mtime INTEGER,
+  PRIMARY KEY (mirror, path)
+) WITHOUT ROWID;
+
+-- Public, like the other views.
+CREATE VIEW actions AS
+  SELECT run, idx AS number, CAST(path AS TEXT) AS path, op, side, reason, error, lost,
+         CASE before_mode & 61440 WHEN 32768 THEN lower(hex(before_data)) WHEN 40960 THEN 'symlink ' || CAST(before_data AS TEXT)
+              WHEN 16384 THEN 'directory' END AS before,
+         CASE after_mode & 61440 WHEN 32768 THEN lower(hex(after_data)) WHEN 40960 THEN 'symlink ' || CAST(after_data AS TEXT)
+              WHEN 16384 THEN 'directory' END AS after
+    FROM action;

@@ -1,0 +1,49 @@
+package materialize
+
+import (
+	"spacefs/conflict"
+	"spacefs/spacedb"
+)
+
+// recorder writes down what a run does, as it does it: a killed run can be
+// explained and taken back as well.
+type recorder struct {
+	store   *spacedb.Store
+	run     int64
+	waiting []spacedb.ActionRecord
+}
+
+// add notes an action; failure is "" when it was done.
+func (r *recorder) add(a conflict.Action, failure string) {
+	record := spacedb.ActionRecord{
+		Path: a.Path, Op: a.Op.String(), Side: a.Side.String(), Reason: a.Reason, Error: failure, Lost: a.Conflict, After: stateOf(a.Want),
+	}
+	if a.Op != conflict.Adopt { // there is nothing to take back
+		record.Before, record.Base = stateOf(a.Expect), stateOf(a.Base)
+	}
+	r.waiting = append(r.waiting, record)
+}
+
+// flush hands on what was noted. It comes before the bases move: what the base
+// knows of, the record knows of.
+func (r *recorder) flush() error {
+	list := r.waiting
+	r.waiting = nil
+	return r.store.RecordActions(r.run, list)
+}
+
+// stateOf is an entry as a run's record keeps it.
+func stateOf(e conflict.Entry) spacedb.State {
+	s := spacedb.State{Mtime: e.Mtime, SHA256: spacedb.Hash(e.Hash), Target: e.Target}
+	switch e.Kind {
+	case conflict.File:
+		s.Mode = spacedb.TypeRegular | e.Mode&permMask
+	case conflict.Directory:
+		s.Mode = spacedb.TypeDir | e.Mode&permMask
+	case conflict.Symlink:
+		s.Mode = spacedb.TypeSymlink | 0o777
+	default:
+		return spacedb.State{}
+	}
+	return s
+}
