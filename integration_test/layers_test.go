@@ -15,7 +15,10 @@ var layers = map[string][]string{
 	"command":     {"daemon", "materialize", "conflict", "fusefs", "spacedb"},
 	"daemon":      {"materialize", "conflict", "fusefs", "spacedb"},
 	"fusefs":      {"spacedb"},
-	"materialize": {"conflict", "spacedb"},
+	"materialize": {"conflict", "spacedb", "materialize/fold", "materialize/manifest"},
+
+	"materialize/fold":     {},
+	"materialize/manifest": {},
 	"conflict":    {},
 	"spacedb":     {},
 }
