@@ -15,12 +15,13 @@ var layers = map[string][]string{
 	"command":     {"daemon", "materialize", "conflict", "fusefs", "spacedb"},
 	"daemon":      {"materialize", "conflict", "fusefs", "spacedb"},
 	"fusefs":      {"spacedb"},
-	"materialize": {"conflict", "spacedb", "materialize/fold", "materialize/manifest"},
+	"materialize": {"conflict", "spacedb", "materialize/fold", "materialize/manifest", "materialize/ignore"},
 
 	"materialize/fold":     {},
 	"materialize/manifest": {},
-	"conflict":    {},
-	"spacedb":     {},
+	"materialize/ignore":   {},
+	"conflict":             {},
+	"spacedb":              {},
 }
 
 // only says who may import what must stay in one place.
