@@ -31,7 +31,7 @@ check: deps
 	$(GO) vet $(TAGS) ./...
 	GOOS=darwin CGO_ENABLED=0 $(GO) vet ./...
 	$(GO) tool staticcheck $(TAGS) ./...
-	$(GO) test $(TAGS) -race -count=1 ./spacedb ./conflict ./materialize ./fusefs ./daemon ./command
+	$(GO) test $(TAGS) -race -count=1 ./spacedb ./conflict/... ./materialize ./fusefs ./daemon ./command
 
 bench: deps
 	SPACEFS_BENCH=$(CURDIR)/docs/performance.md $(GO) test $(TAGS) -count=1 -timeout 60m -run 'TestBench$$' -v ./integration_test | grep -v ===
@@ -47,6 +47,8 @@ sabotage: deps
 
 fuzz: deps
 	$(GO) test ./conflict -count=1 -rapid.checks=100000
+	SPACEFS_MERGE_ROUNDS=10000 $(GO) test ./conflict/merge -count=1 -run Gits -v
+	$(GO) test ./conflict/merge -run '^$$' -fuzz FuzzTexts -fuzztime 60s
 	for i in 1 2 3 4 5 6 7 8 9 10; do $(GO) test $(TAGS) -count=1 -run 'Differential|Random|Converge' ./fusefs ./materialize ./spacedb || exit 1; done
 
 clean:
