@@ -33,6 +33,34 @@ type Action struct {
 	Reason   string // the rule that asked for it
 }
 
+// Steps are the actions that make a's side hold a.Want instead of a.Expect. A
+// directory that makes way for something else is removed first, and so is what
+// makes way for a directory.
+func (a Action) Steps() (steps []Action) {
+	expect, want := a.Expect.Kind, a.Want.Kind
+	if expect != Absent && want != Absent && expect != want && (expect == Directory || want == Directory) {
+		remove := a
+		remove.Op, remove.Want = Remove, Entry{}
+		steps = append(steps, remove)
+		a.Expect, a.Conflict = Entry{}, false
+	}
+	switch {
+	case a.Expect.Same(a.Want):
+		a.Op = Adopt
+	case want == Absent:
+		a.Op = Remove
+	case a.Expect.Kind == want && a.Expect.sameContent(a.Want):
+		a.Op = Chmod
+	case want == Directory:
+		a.Op = Mkdir
+	case want == Symlink:
+		a.Op = Link
+	default:
+		a.Op = Write
+	}
+	return append(steps, a)
+}
+
 // ConflictKind names a conflict.
 type ConflictKind string
 
@@ -103,11 +131,11 @@ func (p Plan) Deletions() (space, mirror int) {
 	return space, mirror
 }
 
-// sort puts actions in the order in which they work: removals first, children
+// Sort puts actions in the order in which they work: removals first, children
 // before parents, so that a file can take a directory's place; then everything
 // else, parents before children. A removal at a path comes before the creation
 // there.
-func (p *Plan) sort() {
+func (p *Plan) Sort() {
 	sort.SliceStable(p.Actions, func(i, j int) bool {
 		a, b := p.Actions[i], p.Actions[j]
 		if (a.Op == Remove) != (b.Op == Remove) {

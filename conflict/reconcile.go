@@ -32,7 +32,7 @@ func Reconcile(base, space, mirror Tree, rules Rules) Plan {
 	for _, p := range r.children[""] {
 		r.visit(p)
 	}
-	r.plan.sort()
+	r.plan.Sort()
 	return r.plan
 }
 
@@ -352,29 +352,8 @@ func (r *reconciler) impose(p string, v verdict) {
 	}
 }
 
-// act plans what makes side hold want. A directory that makes way for something
-// else is removed first, and so is what makes way for a directory.
+// act plans what makes side hold want.
 func (r *reconciler) act(p string, side Side, base, expect, source, want Entry, conflict bool, reason string) {
 	a := Action{Path: p, Side: side, Expect: expect, Source: source, Want: want, Base: base, Conflict: conflict, Reason: reason}
-	if expect.Kind != Absent && want.Kind != Absent && expect.Kind != want.Kind && (expect.Kind == Directory || want.Kind == Directory) {
-		remove := a
-		remove.Op, remove.Want = Remove, Entry{}
-		r.plan.Actions = append(r.plan.Actions, remove)
-		a.Expect, a.Conflict = Entry{}, false
-	}
-	switch {
-	case a.Expect.Same(want):
-		a.Op = Adopt
-	case want.Kind == Absent:
-		a.Op = Remove
-	case a.Expect.Kind == want.Kind && a.Expect.sameContent(want):
-		a.Op = Chmod
-	case want.Kind == Directory:
-		a.Op = Mkdir
-	case want.Kind == Symlink:
-		a.Op = Link
-	default:
-		a.Op = Write
-	}
-	r.plan.Actions = append(r.plan.Actions, a)
+	r.plan.Actions = append(r.plan.Actions, a.Steps()...)
 }

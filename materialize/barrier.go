@@ -77,7 +77,7 @@ func (x *executor) advance() error {
 		last[a.Path] = i
 	}
 	for i, a := range x.done {
-		if last[a.Path] == i && !x.failed.cover(a.Path) {
+		if x.agreed(a) && last[a.Path] == i && !x.failed.cover(a.Path) {
 			if a.Want.Kind == conflict.Absent {
 				remove = append(remove, a.Path)
 			} else if b, err := x.baseAfter(a); err == nil {
@@ -96,7 +96,16 @@ func (x *executor) advance() error {
 	if err := x.record.flush(); err != nil {
 		return err
 	}
+	if x.mirror == nil {
+		return nil
+	}
 	return x.tree.Store().AdvanceBase(x.mirror.known.ID, set, remove)
+}
+
+// agreed says whether an action makes both sides agree on its path.
+func (x *executor) agreed(a conflict.Action) bool {
+	_, apart := x.apart[a.Path]
+	return x.mirror != nil && !apart
 }
 
 // baseAfter is the base entry for a path on which both sides now hold Want.

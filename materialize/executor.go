@@ -25,7 +25,7 @@ import (
 // anywhere, the next run finds either the old state or the new one.
 type executor struct {
 	ctx      context.Context
-	mirror   *mirrorDir
+	mirror   *mirrorDir // nil: the run is about the space alone
 	disk     disk
 	tree     *spacedb.Tree
 	snapshot *spacedb.Snapshot
@@ -36,6 +36,11 @@ type executor struct {
 	report   Reporter
 	now      func() time.Time
 	run      int64
+	// past opens what an action wants from history, when neither side has it any
+	// more; nil: the other side has it.
+	past func(conflict.Action) (io.Reader, error)
+	// apart are paths on which the sides will not agree: their base stays.
+	apart map[string]spacedb.Apart
 
 	staged  []stagedFile
 	bytes   int64
@@ -276,8 +281,20 @@ func (x *executor) stage(a conflict.Action, dir string) error {
 
 // spaceContent opens the content a write brings to the mirror.
 func (x *executor) spaceContent(a conflict.Action) (io.Reader, int64, error) {
+	if x.past != nil {
+		content, err := x.past(a)
+		return content, a.Want.Mtime, err
+	}
 	id, mtime := x.base[a.Path].Node, x.base[a.Path].MirrorMtime
-	if it, ok := x.space[a.Path]; ok {
+	it, known := x.space[a.Path]
+	if !known && id == 0 { // the base was put back by an undo, which knows no node
+		var err error
+		if it, err = x.snapshot.Item(a.Path); err != nil {
+			return nil, 0, err
+		}
+		known = true
+	}
+	if known {
 		id, mtime = it.Attr.ID, it.Attr.Mtime
 	}
 	content, err := x.snapshot.Open(id)
@@ -311,14 +328,18 @@ func (x *executor) actOnSpace(a conflict.Action) error {
 	case conflict.Remove:
 		return x.tree.RemoveAt(a.Path, guard)
 	case conflict.Mkdir:
-		attr, err = x.tree.PlaceDir(a.Path, guard, a.Want.Mode, x.seen[a.Path].Mtime)
+		attr, err = x.tree.PlaceDir(a.Path, guard, a.Want.Mode, a.Want.Mtime)
 	case conflict.Link:
-		attr, err = x.tree.PlaceSymlink(a.Path, guard, a.Want.Target, x.seen[a.Path].Mtime)
+		attr, err = x.tree.PlaceSymlink(a.Path, guard, a.Want.Target, a.Want.Mtime)
 	case conflict.Chmod:
 		mode := a.Want.Mode
 		attr, err = x.tree.ChangeAt(a.Path, guard, spacedb.AttrChange{Mode: &mode})
-	default:
-		attr, err = x.bring(a, guard)
+	case conflict.Write:
+		if x.past != nil {
+			attr, err = x.revive(a, guard)
+		} else {
+			attr, err = x.bring(a, guard)
+		}
 	}
 	if err == nil {
 		x.placed[a.Path] = attr
@@ -355,4 +376,18 @@ func (x *executor) bring(a conflict.Action, guard spacedb.Guard) (spacedb.Attr, 
 		return spacedb.Attr{}, errMoved
 	}
 	return x.tree.Place(a.Path, guard, staged, a.Want.Mode, after.mtime)
+}
+
+// revive brings a content from history back into the space.
+func (x *executor) revive(a conflict.Action, guard spacedb.Guard) (spacedb.Attr, error) {
+	content, err := x.past(a)
+	if err != nil {
+		return spacedb.Attr{}, err
+	}
+	staged := x.tree.Stage()
+	defer staged.Discard()
+	if _, err := io.Copy(staged, content); err != nil {
+		return spacedb.Attr{}, err
+	}
+	return x.tree.Place(a.Path, guard, staged, a.Want.Mode, a.Want.Mtime)
 }

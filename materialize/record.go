@@ -47,3 +47,19 @@ func stateOf(e conflict.Entry) spacedb.State {
 	}
 	return s
 }
+
+// entryOf is stateOf's inverse; a record does not keep a file's size.
+func entryOf(s spacedb.State) conflict.Entry {
+	e := conflict.Entry{Mode: s.Mode & permMask, Mtime: s.Mtime, Hash: conflict.Hash(s.SHA256), Target: s.Target}
+	switch s.Mode & spacedb.TypeMask {
+	case spacedb.TypeRegular:
+		e.Kind = conflict.File
+	case spacedb.TypeDir:
+		e.Kind = conflict.Directory
+	case spacedb.TypeSymlink:
+		e.Kind, e.Mode = conflict.Symlink, 0
+	default:
+		return conflict.Entry{}
+	}
+	return e
+}

@@ -196,26 +196,8 @@ func (s *mirrorScanner) differs(f *found, look *spacedb.Look) (err error) {
 			return err
 		}
 	}
-	p, o := f.path, observation{stat: f.stat}
-	// The mode that was agreed on, if this filesystem only shows it otherwise.
-	o.Mode = o.stat.mode & permMask
-	if known && b.MirrorMode == o.stat.mode {
-		o.Mode = b.Mode & permMask
-	}
-	o.Mtime, o.Size = o.stat.mtime, o.stat.size
-	switch o.stat.mode & spacedb.TypeMask {
-	case spacedb.TypeDir:
-		o.Kind = conflict.Directory
-	case spacedb.TypeSymlink:
-		o.Kind, o.Mode = conflict.Symlink, 0
-		o.Target, err = s.root.Readlink(p)
-	case spacedb.TypeRegular:
-		o.Kind = conflict.File
-		o, err = s.read(p, o)
-	default:
-		s.out.notices = append(s.out.notices, p+": skipped, special file")
-		o = observation{}
-	}
+	p := f.path
+	o, err := s.observe(p, f.stat, b, known)
 	switch {
 	case isGone(err):
 		o = observation{}
@@ -231,6 +213,32 @@ func (s *mirrorScanner) differs(f *found, look *spacedb.Look) (err error) {
 		s.out.touched[p] = o
 	}
 	return nil
+}
+
+// observe is a closer look at an entry, whose base b is if it has one; what a
+// mirror does not hold, like a special file, is Absent.
+func (s *mirrorScanner) observe(p string, st stamp, b spacedb.BaseEntry, known bool) (o observation, err error) {
+	o.stat = st
+	// The mode that was agreed on, if this filesystem only shows it otherwise.
+	o.Mode = st.mode & permMask
+	if known && b.MirrorMode == st.mode {
+		o.Mode = b.Mode & permMask
+	}
+	o.Mtime, o.Size = st.mtime, st.size
+	switch st.mode & spacedb.TypeMask {
+	case spacedb.TypeDir:
+		o.Kind = conflict.Directory
+	case spacedb.TypeSymlink:
+		o.Kind, o.Mode = conflict.Symlink, 0
+		o.Target, err = s.root.Readlink(p)
+	case spacedb.TypeRegular:
+		o.Kind = conflict.File
+		o, err = s.read(p, o)
+	default:
+		s.out.notices = append(s.out.notices, p+": skipped, special file")
+		o = observation{}
+	}
+	return o, err
 }
 
 var errMoved = errors.New("it changes while it is read; the next sync looks again")

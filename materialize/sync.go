@@ -199,6 +199,9 @@ func (s *syncer) round(ctx context.Context) (again bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	if err := s.store.SetApart(s.mirror.known.ID, nil, v.apart.stale); err != nil {
+		return false, err
+	}
 	if err := s.refresh(v); err != nil {
 		return false, err
 	}
@@ -218,6 +221,7 @@ type view struct {
 	space    *spaceScan
 	mirror   *mirrorScan
 	plan     conflict.Plan
+	apart    *apartPaths
 	withheld bool // something is not in the plan that should be
 }
 
@@ -249,7 +253,11 @@ func (s *syncer) scan(ctx context.Context, v *view) error {
 	if err != nil {
 		return err
 	}
-	if v.space, err = scanSpace(ctx, v.snapshot, s.mirror.known.Seq, base); err != nil {
+	apart, err := v.snapshot.Apart(s.mirror.known.ID)
+	if err != nil {
+		return err
+	}
+	if v.space, err = scanSpace(ctx, v.snapshot, s.mirror.known.Seq, base, apart); err != nil {
 		return fmt.Errorf("scan the space: %w", err)
 	}
 	s.options.Reporter.Tell(Event{Event: Progress, Phase: "scan"})
@@ -261,7 +269,14 @@ func (s *syncer) scan(ctx context.Context, v *view) error {
 		return err
 	}
 	v.base = base.entries
-	v.plan, v.withheld = withhold(conflict.Reconcile(b, sp, mi, s.options.Rules), &v.mirror.failed, v.space.unsettled)
+	var busy pathSet
+	for _, p := range v.space.unsettled {
+		busy.put(p)
+	}
+	v.apart = stillApart(apart, sp, mi, func(p string) bool { return v.mirror.failed.cover(p) || busy.cover(p) })
+	plan := v.apart.leave(conflict.Reconcile(b, sp, mi, s.options.Rules))
+	v.plan, v.withheld = withhold(plan, &v.mirror.failed, &busy)
+	v.withheld = v.withheld || len(v.space.unsettled) > 0
 	return nil
 }
 
@@ -273,7 +288,7 @@ func (s *syncer) tell(v *view) {
 	s.result.Plan = conflict.Plan{
 		Actions:   append(append([]conflict.Action(nil), s.did...), v.plan.Actions...),
 		Conflicts: append(append([]conflict.Conflict(nil), s.ended...), v.plan.Conflicts...),
-		Left:      v.plan.Left,
+		Left:      append(v.apart.lines(), v.plan.Left...),
 	}
 }
 
@@ -303,11 +318,7 @@ func onlyChanged(failed []PathError) bool {
 
 // withhold takes out of a plan what concerns paths that could not be looked at,
 // or that somebody is just writing.
-func withhold(plan conflict.Plan, failed *failures, unsettled []string) (conflict.Plan, bool) {
-	var busy pathSet
-	for _, p := range unsettled {
-		busy.put(p)
-	}
+func withhold(plan conflict.Plan, failed *failures, busy *pathSet) (conflict.Plan, bool) {
 	keep := plan.Actions[:0:0]
 	for _, a := range plan.Actions {
 		unknown := failed.cover(a.Path) || busy.cover(a.Path)
@@ -316,7 +327,7 @@ func withhold(plan conflict.Plan, failed *failures, unsettled []string) (conflic
 		}
 		keep = append(keep, a)
 	}
-	withheld := len(keep) < len(plan.Actions) || len(unsettled) > 0
+	withheld := len(keep) < len(plan.Actions)
 	plan.Actions = keep
 	return plan, withheld
 }

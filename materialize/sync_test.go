@@ -138,7 +138,7 @@ func (p *pair) spaceTree() string {
 		case it.Junk:
 			return skip(it.Attr)
 		case it.Attr.IsDir():
-			fmt.Fprintf(&b, "%s/\n", it.Path)
+			fmt.Fprintf(&b, "%s/ %o\n", it.Path, it.Attr.Perm()&permMask)
 		case it.Attr.IsSymlink():
 			fmt.Fprintf(&b, "%s@%s\n", it.Path, it.Target)
 		default:
@@ -170,7 +170,9 @@ func (p *pair) mirrorTree() string {
 		case path == stateDir:
 			return fs.SkipDir
 		case d.IsDir():
-			fmt.Fprintf(&b, "%s/\n", path)
+			info, err := d.Info()
+			p.ok(err)
+			fmt.Fprintf(&b, "%s/ %o\n", path, info.Mode().Perm())
 		case d.Type() == fs.ModeSymlink:
 			target, _ := os.Readlink(at)
 			fmt.Fprintf(&b, "%s@%s\n", path, target)

@@ -1,6 +1,9 @@
 package spacedb
 
-import "errors"
+import (
+	"errors"
+	"io"
+)
 
 // State is what a side held at a path. The zero State is nothing.
 type State struct {
@@ -147,4 +150,22 @@ func (s *Store) FindContent(h Hash, path string) (found Revision, ok bool, err e
 		return err
 	})
 	return found, ok, err
+}
+
+// OpenHash reads the content with this hash from history. ErrNoRevision: it is
+// not there, or not any more.
+func (v *Snapshot) OpenHash(h Hash) (content io.ReadSeeker, err error) {
+	var id, size int64
+	var chunks []byte
+	found, err := v.conn.one(func(r row) error {
+		id, size, chunks = r.int(0), r.int(1), append([]byte(nil), r.bytes(2)...)
+		return nil
+	}, `SELECT id, size, chunks FROM revision WHERE sha256 = ? LIMIT 1`, h)
+	if err == nil && !found {
+		err = ErrNoRevision
+	}
+	if err != nil {
+		return nil, err
+	}
+	return v.openChunks(id, chunks, size)
 }

@@ -10,14 +10,12 @@ type Apart struct {
 }
 
 // Apart lists them for a mirror, in byte order of path.
-func (s *Store) Apart(mirror int64) (list []Apart, err error) {
-	err = s.reading(func(c *conn) error {
-		return c.query(func(r row) error {
-			list = append(list, Apart{Path: r.text(0), Run: r.int(1), Space: stateAt(r, 2), Mirror: stateAt(r, 5)})
-			return nil
-		}, `SELECT path, run, space_mode, space_data, space_mtime, mirror_mode, mirror_data, mirror_mtime
-			FROM apart WHERE mirror = ? ORDER BY path`, mirror)
-	})
+func (v *Snapshot) Apart(mirror int64) (list []Apart, err error) {
+	err = v.conn.query(func(r row) error {
+		list = append(list, Apart{Path: r.text(0), Run: r.int(1), Space: stateAt(r, 2), Mirror: stateAt(r, 5)})
+		return nil
+	}, `SELECT path, run, space_mode, space_data, space_mtime, mirror_mode, mirror_data, mirror_mtime
+		FROM apart WHERE mirror = ? ORDER BY path`, mirror)
 	return list, err
 }
 
