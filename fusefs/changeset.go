@@ -20,6 +20,7 @@ type place struct {
 type entryChange struct {
 	place
 	was, is spacedb.NodeID
+	from    *place // that named is before and is empty now; nil: it was not moved
 }
 
 // nodeChange: the node that a place names has other attributes, or also other
@@ -66,6 +67,17 @@ func sum(changes []spacedb.Change) (c changeSet) {
 			if ch.Parent != 0 {
 				d.place = at
 			}
+		}
+	}
+	left := map[spacedb.NodeID]*place{}
+	for i := range c.entries {
+		if e := &c.entries[i]; e.is == 0 && e.was != 0 {
+			left[e.was] = &e.place
+		}
+	}
+	for i := range c.entries {
+		if e := &c.entries[i]; e.is != 0 {
+			e.from = left[e.is]
 		}
 	}
 	// What came with its content is told of once, as an entry.

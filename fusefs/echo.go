@@ -23,7 +23,15 @@ type echo struct {
 	files  *fileSystem
 	probe  string // an attribute that nobody else asks for
 	thread atomic.Uint32
-	making atomic.Pointer[place] // what is being made once more
+	now    atomic.Pointer[act] // what is being done once more
+}
+
+// act is what the echo is about to do: the kernel would neither make what it
+// knows to be there nor move what it does not find.
+type act struct {
+	hides place          // what names a node now is said not to
+	was   spacedb.NodeID // what it is said to name still, if anything
+	shows place          // if any: is said to name what the hidden place names
 }
 
 func newEcho(next fuse.RawFileSystem, files *fileSystem) *echo {
@@ -43,15 +51,40 @@ func (e *echo) GetXAttr(x cancel, h *fuse.InHeader, name string, dest []byte) (u
 	return e.RawFileSystem.GetXAttr(x, h, name, dest)
 }
 
-// Lookup denies, this once, what is being made: the kernel would not make what
-// it knows to be there.
+// perform runs work, during which our thread sees the act's places.
+func (e *echo) perform(a act, work func()) {
+	e.now.Store(&a)
+	defer e.now.Store(nil)
+	work()
+}
+
+// Lookup shows our thread the places of the act.
 func (e *echo) Lookup(x cancel, h *fuse.InHeader, name string, out *fuse.EntryOut) fuse.Status {
-	if e.ours(h.Caller) {
-		if p := e.making.Load(); p != nil && *p == (place{spacedb.NodeID(h.NodeId), name}) {
-			return fuse.ENOENT
+	if a := e.now.Load(); a != nil && e.ours(h.Caller) {
+		switch (place{spacedb.NodeID(h.NodeId), name}) {
+		case a.hides:
+			// The kernel asks again for a name that it is to rename over. It counts
+			// the answer as a reference; that its FORGET is one too high does no harm.
+			was, err := e.files.plain.Attr(a.was)
+			return entryReply(out, was, err)
+		case a.shows:
+			real, err := e.files.tree.Lookup(a.hides.parent, a.hides.name)
+			return entryReply(out, real, err)
 		}
 	}
 	return e.RawFileSystem.Lookup(x, h, name, out)
+}
+
+// Rename moves nothing: what the act shows is where it should be.
+func (e *echo) Rename(x cancel, in *fuse.RenameIn, oldName, newName string) fuse.Status {
+	if !e.ours(in.Caller) {
+		return e.RawFileSystem.Rename(x, in, oldName, newName)
+	}
+	from, to := place{spacedb.NodeID(in.NodeId), oldName}, place{spacedb.NodeID(in.Newdir), newName}
+	if a := e.now.Load(); a == nil || a.shows != from || a.hides != to {
+		return fuse.ENOENT
+	}
+	return fuse.OK
 }
 
 func (e *echo) Mknod(x cancel, in *fuse.MknodIn, name string, out *fuse.EntryOut) fuse.Status {

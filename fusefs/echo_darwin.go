@@ -6,6 +6,10 @@ func (e *echo) introduce(*Server) {}
 
 func (e *echo) removed(*Server, entryChange) {}
 
+func (e *echo) moved(*Server, place, entryChange) bool { return false }
+
+func (e *echo) replaced(*Server, entryChange) bool { return false }
+
 func (e *echo) added(*Server, entryChange) {}
 
 func (e *echo) changed(*Server, nodeChange) {}

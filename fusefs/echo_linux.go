@@ -1,6 +1,8 @@
 package fusefs
 
 import (
+	"crypto/rand"
+
 	"golang.org/x/sys/unix"
 
 	"spacefs/spacedb"
@@ -25,6 +27,40 @@ func (e *echo) removed(s *Server, c entryChange) {
 	})
 }
 
+// moved renames what came to its place from another one, which the kernel may
+// still believe in. It says whether the kernel did it: then it knows the truth.
+func (e *echo) moved(s *Server, from place, c entryChange) (done bool) {
+	if !e.stands(c) {
+		return false // changed again; that change follows
+	}
+	e.at(s, from, func(old int) {
+		e.at(s, c.place, func(dir int) {
+			e.perform(act{hides: c.place, was: c.was, shows: from}, func() {
+				done = again(func() error { return unix.Renameat(old, from.name, dir, c.name) }) == nil
+			})
+		})
+	})
+	return done
+}
+
+// replaced does as if a temporary had been renamed over the name, so that also
+// those hear of it who watch or follow the file that was there. It says whether
+// the kernel did it.
+func (e *echo) replaced(s *Server, c entryChange) bool {
+	temporary := place{c.parent, ".spacefs-tmp-" + rand.Text()}
+	done := e.moved(s, temporary, c)
+	if done {
+		e.at(s, c.place, func(dir int) { write(dir, c.name) })
+	}
+	return done
+}
+
+// stands: the place still names what the change says.
+func (e *echo) stands(c entryChange) bool {
+	a, err := e.files.plain.Lookup(c.parent, c.name)
+	return err == nil && a.ID == c.is
+}
+
 // added makes a name that is new, or writes to one that now means something
 // else.
 func (e *echo) added(s *Server, c entryChange) {
@@ -34,16 +70,7 @@ func (e *echo) added(s *Server, c entryChange) {
 	}
 	e.at(s, c.place, func(dir int) {
 		if c.was == 0 {
-			e.making.Store(&c.place)
-			defer e.making.Store(nil)
-			switch a.Type() {
-			case spacedb.TypeRegular:
-				_ = again(func() error { return unix.Mknodat(dir, c.name, unix.S_IFREG|a.Perm()&0o700, 0) })
-			case spacedb.TypeDir:
-				_ = again(func() error { return unix.Mkdirat(dir, c.name, 0o700) })
-			case spacedb.TypeSymlink:
-				_ = again(func() error { return unix.Symlinkat("made", dir, c.name) })
-			}
+			e.perform(act{hides: c.place}, func() { create(dir, c.name, a) })
 		} else {
 			touch(dir, c.name, a.IsRegular())
 		}
@@ -60,6 +87,20 @@ func (e *echo) changed(s *Server, c nodeChange) {
 		if c.content {
 			write(dir, c.name)
 		}
+	})
+}
+
+func create(dir int, name string, a spacedb.Attr) {
+	_ = again(func() error {
+		switch a.Type() {
+		case spacedb.TypeRegular:
+			return unix.Mknodat(dir, name, unix.S_IFREG|a.Perm()&0o700, 0)
+		case spacedb.TypeDir:
+			return unix.Mkdirat(dir, name, 0o700)
+		case spacedb.TypeSymlink:
+			return unix.Symlinkat("made", dir, name)
+		}
+		return nil
 	})
 }
 

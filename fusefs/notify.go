@@ -72,55 +72,103 @@ func (n *notifier) visit(work func(*Server)) {
 // looking again.
 const echoes = 512
 
-// pass tells the kernel, and then the watchers.
+// pass tells the kernel, and the watchers.
 func (n *notifier) pass(c changeSet) {
-	known := map[spacedb.NodeID]bool{}
-	left := echoes
-	heard := func(parent spacedb.NodeID) bool {
-		if known[parent] {
-			left--
-		}
-		return known[parent] && left >= 0
+	p := passing{notifier: n, left: echoes, known: map[spacedb.NodeID]bool{}, told: map[place]bool{}}
+	for _, e := range c.entries {
+		p.moved(e)
 	}
 	for _, e := range c.entries {
-		// The directory's times and listing; if the kernel does not know the
-		// directory, it knows no name in it, and nobody watches.
-		if _, asked := known[e.parent]; !asked {
-			known[e.parent] = n.server.fuse.InodeNotify(uint64(e.parent), 0, 0) != fuse.ENOENT
-		}
-		if !known[e.parent] {
-			continue
-		}
-		gone := e.was != 0 && n.isGone(e.was)
-		if gone && e.is == 0 && heard(e.parent) {
-			n.visit(func(s *Server) { n.echo.removed(s, e) })
-		}
-		if gone {
-			n.server.fuse.DeleteNotify(uint64(e.parent), uint64(e.was), e.name)
-		} else {
-			n.server.fuse.EntryNotify(uint64(e.parent), e.name)
-			n.server.fuse.InodeNotify(uint64(e.was), -1, 0) // its link count
-		}
+		p.went(e)
 	}
 	for _, d := range c.nodes {
-		from := int64(-1) // attributes only
-		if d.content {
-			from = 0
-		}
-		n.server.fuse.InodeNotify(uint64(d.node), from, 0)
-		if _, asked := known[d.parent]; !asked && d.parent != 0 {
-			known[d.parent] = n.server.fuse.InodeNotify(uint64(d.parent), -1, 0) != fuse.ENOENT
-		}
+		p.stale(d)
 	}
 	for _, e := range c.entries {
-		if e.is != 0 && heard(e.parent) {
+		if e.is != 0 && !p.told[e.place] && p.heard(e.parent) {
 			n.visit(func(s *Server) { n.echo.added(s, e) })
 		}
 	}
 	for _, d := range c.nodes {
-		if heard(d.parent) {
+		if p.heard(d.parent) {
 			n.visit(func(s *Server) { n.echo.changed(s, d) })
 		}
+	}
+}
+
+// passing is one pass.
+type passing struct {
+	*notifier
+	left  int                     // echoes
+	known map[spacedb.NodeID]bool // directories, to the kernel
+	told  map[place]bool          // the kernel made the change itself, and knows
+}
+
+// knows takes back what the kernel believes of a directory's times and listing.
+// If it does not know the directory, it knows no name in it, and nobody watches.
+func (p *passing) knows(dir spacedb.NodeID) bool {
+	known, asked := p.known[dir]
+	if !asked {
+		known = p.server.fuse.InodeNotify(uint64(dir), 0, 0) != fuse.ENOENT
+		p.known[dir] = known
+	}
+	return known
+}
+
+func (p *passing) heard(dir spacedb.NodeID) bool {
+	if p.known[dir] {
+		p.left--
+	}
+	return p.known[dir] && p.left >= 0
+}
+
+// moved comes first: as long as the kernel believes in the old name, it moves
+// what it has, and who works in a directory that moved stays in it.
+func (p *passing) moved(e entryChange) {
+	if e.from == nil || !p.knows(e.from.parent) || !p.knows(e.parent) || !p.heard(e.parent) {
+		return
+	}
+	p.visit(func(s *Server) {
+		if p.echo.moved(s, *e.from, e) {
+			p.told[*e.from], p.told[e.place] = true, true
+		}
+	})
+}
+
+// went takes back what the kernel believes of a name.
+func (p *passing) went(e entryChange) {
+	if !p.knows(e.parent) {
+		return
+	}
+	gone := e.was != 0 && p.isGone(e.was)
+	if e.was != 0 && (gone || e.is != 0) && !p.told[e.place] && p.heard(e.parent) {
+		p.visit(func(s *Server) {
+			if e.is != 0 {
+				p.told[e.place] = p.echo.replaced(s, e)
+			} else {
+				p.echo.removed(s, e)
+			}
+		})
+	}
+	switch {
+	case gone && !p.told[e.place]:
+		p.server.fuse.DeleteNotify(uint64(e.parent), uint64(e.was), e.name)
+		return
+	case !p.told[e.place]:
+		p.server.fuse.EntryNotify(uint64(e.parent), e.name)
+	}
+	p.server.fuse.InodeNotify(uint64(e.was), -1, 0) // its link count
+}
+
+// stale takes back what the kernel believes of a node.
+func (p *passing) stale(d nodeChange) {
+	from := int64(-1) // attributes only
+	if d.content {
+		from = 0
+	}
+	p.server.fuse.InodeNotify(uint64(d.node), from, 0)
+	if _, asked := p.known[d.parent]; !asked && d.parent != 0 {
+		p.known[d.parent] = p.server.fuse.InodeNotify(uint64(d.parent), -1, 0) != fuse.ENOENT
 	}
 }
 
