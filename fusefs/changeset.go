@@ -23,12 +23,12 @@ type entryChange struct {
 	from    *place // that named is before and is empty now; nil: it was not moved
 }
 
-// nodeChange: the node that a place names has other attributes, or also other
-// content.
+// nodeChange: the node that a place names has other attributes, other content,
+// or both.
 type nodeChange struct {
 	place
-	node    spacedb.NodeID
-	content bool
+	node          spacedb.NodeID
+	attr, content bool
 }
 
 func sum(changes []spacedb.Change) (c changeSet) {
@@ -64,6 +64,7 @@ func sum(changes []spacedb.Change) (c changeSet) {
 			}
 			d := &c.nodes[i]
 			d.content = d.content || ch.What == spacedb.ContentChanged
+			d.attr = d.attr || ch.What == spacedb.AttrChanged
 			if ch.Parent != 0 {
 				d.place = at
 			}

@@ -83,8 +83,11 @@ func (e *echo) added(s *Server, c entryChange) {
 // changed touches a node, and writes to it if it has other content.
 func (e *echo) changed(s *Server, c nodeChange) {
 	e.at(s, c.place, func(dir int) {
-		touch(dir, c.name, c.content)
+		if c.attr {
+			touch(dir, c.name, false)
+		}
 		if c.content {
+			touch(dir, c.name, true)
 			write(dir, c.name)
 		}
 	})

@@ -97,6 +97,8 @@ type bench struct {
 	*testing.T
 	dir string
 	bin string
+
+	running []*exec.Cmd // in the background
 }
 
 func newBench(t *testing.T) *bench {
@@ -105,7 +107,7 @@ func newBench(t *testing.T) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{t, t.TempDir(), bin}
+	b := &bench{T: t, dir: t.TempDir(), bin: bin}
 	t.Setenv("XDG_RUNTIME_DIR", b.dir)
 	t.Setenv("XDG_STATE_HOME", b.dir)
 	return b

@@ -234,6 +234,13 @@ func (t *Tree) write(n *node, p []byte, off int64) error {
 	case !n.isRegular():
 		return ErrInvalid
 	}
+	t.put(n, p, off)
+	return nil
+}
+
+// put is write once nothing can go wrong any more.
+func (t *Tree) put(n *node, p []byte, off int64) {
+	s := t.store
 	now := t.step()
 	for done := int64(0); done < int64(len(p)); {
 		idx, from := (off+done)/chunkSize, (off+done)%chunkSize
@@ -250,7 +257,6 @@ func (t *Tree) write(n *node, p []byte, off int64) error {
 		t.resize(n, end)
 	}
 	t.contentChanged(n, now)
-	return nil
 }
 
 func (t *Tree) contentChanged(n *node, now int64) {

@@ -124,6 +124,9 @@ var dances = []dance{
 	{"a sync brings another content",
 		"new f 1, rest, place f 2, rest, place f 3",
 		map[string]string{"f": "1 2 3"}},
+	{"a log that grows on the other side",
+		"new f 1, rest, place f 12, rest, place f 123, place f 1234",
+		map[string]string{"f": "1 12 123 1234"}},
 	{"the other side kept a backup",
 		"new f 1, rest, mv f f.orig, place f 2",
 		map[string]string{"f": "1 2", "f.orig": "1"}},
@@ -272,5 +275,31 @@ func (f *floor) expect(path, want string) {
 		if list[i].Document != list[0].Document {
 			f.Errorf("%s has two documents", path)
 		}
+	}
+}
+
+// Who follows a log that grows in the mirror has it open: it is the same file.
+func TestWhatGrowsFromBehindStaysTheSameFile(t *testing.T) {
+	f := newFloor(t)
+	long := strings.Repeat("line\n", 50_000)
+	for _, step := range []string{"new f 1", "rest"} {
+		f.step(step)
+	}
+	before := must(f.tree.Resolve("f"))
+	f.step("place f 1" + strings.ReplaceAll(long, "\n", "."))
+	after := must(f.tree.Resolve("f"))
+	if after.ID != before.ID || after.Version == before.Version || after.Mtime != 1 {
+		t.Errorf("it was %+v and is %+v", before, after)
+	}
+	f.step("place f 2")
+	if replaced := must(f.tree.Resolve("f")); replaced.ID == before.ID {
+		t.Error("other content is the same file")
+	}
+	// An edit that nobody recorded yet is not built upon.
+	f.step("set f 3")
+	unsealed := must(f.tree.Resolve("f"))
+	f.step("place f 34")
+	if replaced := must(f.tree.Resolve("f")); replaced.ID == unsealed.ID {
+		t.Error("content that is in no history was overwritten")
 	}
 }

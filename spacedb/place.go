@@ -100,10 +100,13 @@ func (g *Staged) Discard() {
 // at begins a path operation: it returns the directory, the name and what is
 // there, once the guard has seen it. The lock is held in any case.
 func (t *Tree) at(path string, expect Guard) (d *node, name string, n *node, err error) {
-	s := t.store
 	if err := t.change(); err != nil {
 		return nil, "", nil, err
 	}
+	return t.store.find(path, expect)
+}
+
+func (s *Store) find(path string, expect Guard) (d *node, name string, n *node, err error) {
 	dir, name := splitPath(path)
 	if err := checkName(name); err != nil {
 		return nil, "", nil, err
@@ -120,11 +123,15 @@ func (t *Tree) at(path string, expect Guard) (d *node, name string, n *node, err
 
 // Place puts staged content at path as a document, in one step, in place of
 // what the guard names; its directory must exist. Like rename(2) it gives the
-// path a new inode, so that who has the old one open goes on reading it; the
-// document keeps its identity. The result is already sealed.
+// path a new inode, so that who has the old one open goes on reading it, unless
+// the old content goes on in the new (extend.go); the document keeps its
+// identity. The result is already sealed.
 func (t *Tree) Place(path string, expect Guard, g *Staged, perm uint32, mtime int64) (Attr, error) {
 	s := t.store
 	sum := g.SHA256()
+	if a, extended, err := t.extend(path, expect, g, perm, mtime); extended || err != nil {
+		return a, err
+	}
 	d, name, old, err := t.at(path, expect)
 	defer s.mu.Unlock()
 	switch {
