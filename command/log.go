@@ -45,11 +45,15 @@ func logCommand() *cli.Command {
 	}
 }
 
-// pathWithin lets a document be named by its real path below the mount point.
+// pathWithin lets a document be named by its real path below the mount point
+// or a mirror.
 func pathWithin(c *cli.Context, s *daemon.Space, path string) string {
-	mountpoint := ""
+	var places []string
 	if st, err := s.Status(c.Context); err == nil {
-		mountpoint = st.Mountpoint
+		places = append(places, st.Mountpoint)
+		for _, m := range st.Mirrors {
+			places = append(places, m.Path)
+		}
 	}
-	return daemon.PathWithin(mountpoint, path)
+	return daemon.PathWithin(places, path)
 }

@@ -42,10 +42,16 @@ func SpaceAround(dir string) (space string, ok bool) {
 }
 
 // PathWithin turns a path as a person gives it into a path of the space: one
-// from the mount point's root down, or simply the path in the space.
-func PathWithin(mountpoint, path string) string {
-	if abs, err := filepath.Abs(path); err == nil && mountpoint != "" && inside(abs, mountpoint) {
-		return strings.TrimPrefix(strings.TrimPrefix(abs, mountpoint), "/")
+// below the mount point or a mirror, or simply the path in the space.
+func PathWithin(places []string, path string) string {
+	abs, err := filepath.Abs(path)
+	if err == nil {
+		abs = filepath.Join(real(filepath.Dir(abs)), filepath.Base(abs)) // it may be a symlink itself
+	}
+	for _, place := range places {
+		if err == nil && place != "" && inside(abs, place) {
+			return strings.TrimPrefix(strings.TrimPrefix(abs, place), "/")
+		}
 	}
 	return strings.Trim(filepath.Clean("/"+path), "/")
 }

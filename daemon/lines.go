@@ -86,8 +86,25 @@ func summary(e materialize.Event) string {
 		return fmt.Sprintf("exported %d documents (%d bytes), %d directories, %d symlinks, failed %d", n["documents"], n["bytes"], n["directories"], n["symlinks"], n["failed"])
 	case "import":
 		return fmt.Sprintf("imported %d (%d bytes), unchanged %d, skipped %d, failed %d", n["imported"], n["bytes"], n["unchanged"], n["skipped"], n["failed"])
+	case "undo":
+		return undoSummary(e)
 	}
 	return fmt.Sprintf("%s: %s", e.Kind, e.Outcome)
+}
+
+func undoSummary(e materialize.Event) string {
+	n := e.Counts
+	if e.Run == 0 && n["failed"] == 0 {
+		return "nothing to take back"
+	}
+	line := fmt.Sprintf("took %d paths back", n["undone"])
+	if n["failed"] > 0 {
+		line += fmt.Sprintf(", left %d as they are", n["failed"])
+	}
+	if e.Run != 0 {
+		line += fmt.Sprintf("; this is run %d, and can be undone too", e.Run)
+	}
+	return line
 }
 
 func syncSummary(e materialize.Event) string {

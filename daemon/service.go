@@ -68,6 +68,14 @@ func (s *service) do(ctx context.Context, op string, args json.RawMessage, repor
 		return s.status()
 	case "conflicts":
 		return with(args, func(all bool) (any, error) { return s.store.Conflicts(!all) })
+	case "runs":
+		return s.runs()
+	case "run":
+		return with(args, func(id int64) (any, error) { return s.run(id) })
+	case "undo":
+		return with(args, func(r UndoRequest) (any, error) { return s.undo(ctx, r, report) })
+	case "explain":
+		return with(args, func(r ExplainRequest) (any, error) { return s.explain(ctx, r) })
 	case "log":
 		return with(args, func(path []byte) (any, error) { return s.log(string(path)) })
 	case "cat":

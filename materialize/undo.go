@@ -208,6 +208,9 @@ func (u *undoer) consider(t *turn) error {
 	if err != nil {
 		return err
 	}
+	if t.done(now) {
+		return nil
+	}
 	was := now
 	for side, c := range t.sides {
 		switch side := conflict.Side(side); {
@@ -223,6 +226,16 @@ func (u *undoer) consider(t *turn) error {
 		}
 	}
 	return u.turnBack(t, now, was)
+}
+
+// done says whether a path is already what it was before the run.
+func (t *turn) done(now [2]conflict.Entry) bool {
+	for side, c := range t.sides {
+		if c != nil && !now[side].Same(entryOf(c.before)) {
+			return false
+		}
+	}
+	return true
 }
 
 // untouched is what the side held, and must still hold, at which the run did
