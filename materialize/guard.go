@@ -18,12 +18,15 @@ import (
 
 // GuardError stops a sync before it does anything: what it sees looks more like
 // an accident than like something a person did.
-type GuardError struct{ Reason string }
+type GuardError struct {
+	Reason    string
+	Deletions bool // too many of them; else it is about the mirror as such
+}
 
 func (e *GuardError) Error() string { return e.Reason }
 
 func stopped(format string, args ...any) error {
-	return &GuardError{fmt.Sprintf(format, args...)}
+	return &GuardError{Reason: fmt.Sprintf(format, args...)}
 }
 
 // stateDir at the root of a mirror is ours and never synced.
@@ -167,7 +170,9 @@ func (m *mirrorDir) enroll(store *spacedb.Store) error {
 			return fmt.Errorf("the mirror cannot be written: %w", err)
 		}
 	}
-	m.known, err = store.EnsureMirror(m.mark.Mirror, m.path)
+	if m.known.ID == 0 || m.known.Path != m.path {
+		m.known, err = store.EnsureMirror(m.mark.Mirror, m.path)
+	}
 	return err
 }
 
@@ -199,5 +204,8 @@ func checkDeletions(deleted, had int, side string) error {
 	if deleted < deletionCount || float64(deleted) <= deletionShare*float64(had) {
 		return nil
 	}
-	return stopped("this would delete %d of the %d files in the %s; look at it with --dry-run, and if it is meant, say --accept-deletes", deleted, had, side)
+	return &GuardError{
+		Reason:    fmt.Sprintf("this would delete %d of the %d files in the %s; look at it with --dry-run, and if it is meant, say --accept-deletes", deleted, had, side),
+		Deletions: true,
+	}
 }

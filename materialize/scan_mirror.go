@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -74,26 +73,28 @@ type mirrorScanner struct {
 	base *baseline
 	junk func(string) bool
 	now  func() time.Time
-	out  *mirrorScan
 	step func()
+	// enter is told of each directory before it is listed; it may be nil.
+	enter func(path string, d directory)
+	out   *mirrorScan
 }
 
-// scanMirror walks the mirror beside the base and reads what is not as the base
+// scan walks the mirror beside the base and reads what is not as the base
 // remembers it.
-func scanMirror(ctx context.Context, m *mirrorDir, base *baseline, junk func(string) bool, now func() time.Time, step func()) (*mirrorScan, error) {
-	s := &mirrorScanner{
-		ctx: ctx, root: m.root, base: base, junk: junk, now: now, step: step,
-		out: &mirrorScan{changed: map[string]observation{}, touched: map[string]observation{}},
+func (s *mirrorScanner) scan(f *focus, space *spaceScan) (*mirrorScan, error) {
+	s.out = &mirrorScan{changed: map[string]observation{}, touched: map[string]observation{}}
+	var err error
+	if f != nil {
+		err = s.focused(f, space)
+	} else {
+		err = s.tree("")
 	}
-	if err := s.tree(""); err != nil {
-		return nil, fmt.Errorf("scan the mirror %s: %w", m.path, err)
-	}
-	return s.out, nil
+	return s.out, err
 }
 
 // tree compares what is at and below top with the base, both in byte order.
 func (s *mirrorScanner) tree(top string) error {
-	w := startWalk(s.ctx, s.root, top, walkHooks{skip: s.skip})
+	w := startWalk(s.ctx, s.root, top, walkHooks{skip: s.skip, enter: s.enter})
 	defer w.end()
 	err := s.base.snapshot.Looks(s.base.mirror, top, func(b spacedb.Look) error {
 		for {
@@ -175,7 +176,7 @@ func (s *mirrorScanner) entry(f *found, b *spacedb.Look) error {
 	if b != nil && unchanged(f.stat, b) {
 		return nil
 	}
-	return s.differs(f, b)
+	return s.differs(f, b != nil)
 }
 
 // unchanged says that an entry is, without a look inside, what the base has. A
@@ -188,10 +189,9 @@ func unchanged(st stamp, b *spacedb.Look) bool {
 }
 
 // differs looks closer at what does not look as the base has it.
-func (s *mirrorScanner) differs(f *found, look *spacedb.Look) (err error) {
+func (s *mirrorScanner) differs(f *found, known bool) (err error) {
 	var b spacedb.BaseEntry
-	known := false
-	if look != nil {
+	if known {
 		if b, known, err = s.base.at(f.path); err != nil {
 			return err
 		}

@@ -20,17 +20,15 @@ type spaceScan struct {
 }
 
 // scanSpace compares the space with the base: what the journal names since the
-// last complete sync, and what is apart; or everything when the journal does not
-// reach back so far.
-func scanSpace(ctx context.Context, v *spacedb.Snapshot, since uint64, base *baseline, also []spacedb.Apart) (*spaceScan, error) {
+// last complete sync, and some other paths; or everything when the journal does
+// not reach back so far.
+func scanSpace(ctx context.Context, v *spacedb.Snapshot, since uint64, also []string, base *baseline) (*spaceScan, error) {
 	s := &spaceScan{changed: map[string]spacedb.Item{}, base: base, found: map[string]struct{}{}}
 	paths, complete, err := v.Changed(since)
 	if err != nil {
 		return nil, err
 	}
-	for _, a := range also {
-		paths = append(paths, a.Path)
-	}
+	paths = distinct(append(paths, also...))
 	// Looking paths up one by one is dear: for many, looking at all is cheaper.
 	if !complete || int64(len(paths)) > v.Nodes()/8 {
 		return s, s.all(ctx)

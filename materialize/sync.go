@@ -20,6 +20,12 @@ type SyncOptions struct {
 	Reporter      Reporter
 	Now           func() time.Time
 	wrap          func(disk) disk // tests put faults between
+
+	// Of a live mirror.
+	focus *focus                             // nil: on everything
+	seal  func(context.Context) error        // nil: what is not at rest, too
+	enter func(path string, d directory)     // told of each directory that is listed
+	guard func(space, mirror int) (int, int) // deletions that count besides the plan's
 }
 
 // SyncResult is what a sync did, or with DryRun would do.
@@ -33,6 +39,8 @@ type SyncResult struct {
 	Notices    []string
 	Scanned    int // entries of the mirror
 	Duration   time.Duration
+
+	leftover leftover
 }
 
 // Contested counts the conflicts that are left to a person; what was skipped is
@@ -185,7 +193,7 @@ func (s *syncer) round(ctx context.Context) (again bool, err error) {
 	if err := s.mirror.checkWritable(v.plan); err != nil {
 		return false, err
 	}
-	if len(v.plan.Actions) > 0 || len(v.plan.Conflicts) > 0 {
+	if s.newsIn(v.plan) {
 		if err := s.begin(); err != nil {
 			return false, err
 		}
@@ -205,13 +213,27 @@ func (s *syncer) round(ctx context.Context) (again bool, err error) {
 	if err := s.refresh(v); err != nil {
 		return false, err
 	}
-	if err := s.noteConflicts(v.plan, func(p string) bool { return v.mirror.failed.cover(p) || x.failed.cover(p) }); err != nil {
-		return false, err
+	if s.run.ID != 0 || s.options.focus == nil {
+		if err := s.noteConflicts(v.plan, func(p string) bool { return v.mirror.failed.cover(p) || x.failed.cover(p) }); err != nil {
+			return false, err
+		}
 	}
-	if len(s.result.Failed) == 0 && len(v.plan.Left) == 0 && !v.withheld {
-		err = s.store.FinishSync(s.mirror.known.ID, v.snapshot.Seq(), s.run.ID)
+	return onlyChanged(x.failed.list), s.seen(v)
+}
+
+// seen takes note of how far this round has brought both sides.
+func (s *syncer) seen(v *view) (err error) {
+	l := s.leftover(v, s.result.Failed)
+	if s.run.ID != 0 {
+		if l.seq, err = s.store.Seen(l.seq, s.run.ID); err != nil {
+			return err
+		}
 	}
-	return onlyChanged(x.failed.list), err
+	s.result.leftover = l
+	if len(l.again)+len(l.left) > 0 || s.run.ID == 0 && s.options.focus != nil {
+		return nil
+	}
+	return s.store.FinishSync(s.mirror.known.ID, l.seq)
 }
 
 // view is what both sides looked like at one moment, and what follows.
@@ -222,12 +244,16 @@ type view struct {
 	mirror   *mirrorScan
 	plan     conflict.Plan
 	apart    *apartPaths
-	withheld bool // something is not in the plan that should be
+	withheld []string // is not in the plan and should be
 }
 
 func (s *syncer) look(ctx context.Context) (*view, error) {
+	seal := s.options.seal
+	if seal == nil {
+		seal = s.store.Seal
+	}
 	if !s.options.DryRun {
-		if err := s.store.Seal(ctx); err != nil {
+		if err := seal(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -257,12 +283,24 @@ func (s *syncer) scan(ctx context.Context, v *view) error {
 	if err != nil {
 		return err
 	}
-	if v.space, err = scanSpace(ctx, v.snapshot, s.mirror.known.Seq, base, apart); err != nil {
+	var also []string
+	for _, a := range apart {
+		also = append(also, a.Path)
+	}
+	since, focus := s.mirror.known.Seq, s.options.focus
+	if focus != nil {
+		focus = focus.and(also)
+		since, also = focus.since, focus.paths
+	}
+	if v.space, err = scanSpace(ctx, v.snapshot, since, also, base); err != nil {
 		return fmt.Errorf("scan the space: %w", err)
 	}
 	s.options.Reporter.Tell(Event{Event: Progress, Phase: "scan"})
-	if v.mirror, err = scanMirror(ctx, s.mirror, base, s.store.Junk, s.options.Now, s.options.Reporter.Step); err != nil {
-		return err
+	scanner := &mirrorScanner{
+		ctx: ctx, root: s.mirror.root, base: base, junk: s.store.Junk, now: s.options.Now, step: s.options.Reporter.Step, enter: s.options.enter,
+	}
+	if v.mirror, err = scanner.scan(focus, v.space); err != nil {
+		return fmt.Errorf("scan the mirror %s: %w", s.mirror.path, err)
 	}
 	b, sp, mi, err := trees(base, v.space.changed, v.mirror.changed)
 	if err != nil {
@@ -276,7 +314,7 @@ func (s *syncer) scan(ctx context.Context, v *view) error {
 	v.apart = stillApart(apart, sp, mi, func(p string) bool { return v.mirror.failed.cover(p) || busy.cover(p) })
 	plan := v.apart.leave(conflict.Reconcile(b, sp, mi, s.options.Rules))
 	v.plan, v.withheld = withhold(plan, &v.mirror.failed, &busy)
-	v.withheld = v.withheld || len(v.space.unsettled) > 0
+	v.withheld = append(v.withheld, v.space.unsettled...)
 	return nil
 }
 
@@ -318,22 +356,25 @@ func onlyChanged(failed []PathError) bool {
 
 // withhold takes out of a plan what concerns paths that could not be looked at,
 // or that somebody is just writing.
-func withhold(plan conflict.Plan, failed *failures, busy *pathSet) (conflict.Plan, bool) {
+func withhold(plan conflict.Plan, failed *failures, busy *pathSet) (_ conflict.Plan, withheld []string) {
 	keep := plan.Actions[:0:0]
 	for _, a := range plan.Actions {
 		unknown := failed.cover(a.Path) || busy.cover(a.Path)
 		if unknown || a.Op == conflict.Remove && (failed.below(a.Path) || busy.below(a.Path)) {
+			withheld = append(withheld, a.Path)
 			continue
 		}
 		keep = append(keep, a)
 	}
-	withheld := len(keep) < len(plan.Actions)
 	plan.Actions = keep
 	return plan, withheld
 }
 
 func (s *syncer) guardDeletions(v *view) error {
 	inSpace, inMirror := v.plan.Deletions()
+	if s.options.guard != nil {
+		inSpace, inMirror = s.options.guard(inSpace, inMirror)
+	}
 	if inSpace < deletionCount && inMirror < deletionCount {
 		return nil
 	}

@@ -88,10 +88,10 @@ func (s *Store) AdvanceBase(mirror int64, set []BaseEntry, remove []string) erro
 	return s.record(statements...)
 }
 
-// FinishSync records that a sync is complete that saw the store up to seq and
-// brought into it what the journal has of that run. If the journal has nothing
-// else since, the next sync need not look at that again.
-func (s *Store) FinishSync(mirror int64, seq uint64, run int64) error {
+// Seen is up to where the journal needs no second look from who saw it up to seq
+// and brought into the store what it has of that run: further, if since then it
+// has nothing else.
+func (s *Store) Seen(seq uint64, run int64) (uint64, error) {
 	err := s.reading(func(c *conn) error {
 		_, err := c.one(func(r row) error {
 			if others := r.int(0); others == 0 {
@@ -101,9 +101,11 @@ func (s *Store) FinishSync(mirror int64, seq uint64, run int64) error {
 		}, `SELECT (SELECT count(*) FROM journal WHERE seq > ? AND run <> ?), seq FROM space`, seq, run)
 		return err
 	})
-	if err != nil {
-		return err
-	}
+	return seq, err
+}
+
+// FinishSync records that a sync is complete that has seen the journal up to seq.
+func (s *Store) FinishSync(mirror int64, seq uint64) error {
 	return s.record(statement{`UPDATE mirror SET seq = max(seq, ?), last_sync = ? WHERE id = ?`, []any{seq, s.now(), mirror}})
 }
 

@@ -78,11 +78,28 @@ func (s *Store) Seal(ctx context.Context) error {
 	return s.sealWhere(ctx, func(*node) bool { return true }, nil)
 }
 
+// SealRested makes a revision of every document that changed since its last one,
+// was not touched for the quiet time, and that no program has open for writing.
+func (s *Store) SealRested(ctx context.Context, quiet time.Duration) error {
+	if err := s.sweepFile(); err != nil {
+		return err
+	}
+	return s.sealWhere(ctx, func(n *node) bool { return s.rested(n) || s.untouched(n, quiet) }, s.busy.Load())
+}
+
+// untouched is called with mu held. A clock that was set back begins the time
+// anew, instead of making it as long as it was set back.
+func (s *Store) untouched(n *node, quiet time.Duration) bool {
+	now := s.now()
+	n.changed = min(n.changed, now)
+	return now-n.changed >= int64(quiet)
+}
+
 // rested says whether nobody has touched a document for the quiet time. Between
 // truncate and the write that follows lies less. What never rests (a log) is
 // taken as it is once in a while.
 func (s *Store) rested(n *node) bool {
-	return n.gone || n.nlink == 0 || n.owed.document != 0 || s.now()-n.changed >= int64(s.options.Quiet) || s.restless(n)
+	return n.gone || n.nlink == 0 || n.owed.document != 0 || s.untouched(n, s.options.Quiet) || s.restless(n)
 }
 
 // restless says whether a document changed all the time for so long that its

@@ -93,6 +93,7 @@ type Store struct {
 	busy       atomic.Pointer[func(NodeID) bool]
 	junk       junkRules
 	watchers   watchers
+	pulses     pulses
 
 	wake    chan struct{} // something is dirty
 	long    chan struct{} // the WAL is long

@@ -45,6 +45,9 @@ func (t *Tree) touch(n *node, bits dirtyBits) {
 	}
 	n.dirty |= bits
 	n.by, n.at = t.by, s.seq
+	if bits&(dirtyJournal|dirtyEntries) != 0 {
+		s.pulses.beat()
+	}
 }
 
 func (t *Tree) retain(n *node) {

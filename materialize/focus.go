@@ -1,0 +1,134 @@
+package materialize
+
+import (
+	"slices"
+
+	"spacefs/conflict"
+)
+
+// focus is where a sync looks, for who has followed both sides since the last
+// one. The zero focus is on nothing; without any, a sync looks at everything.
+type focus struct {
+	since  uint64            // what the journal has up to here has been seen
+	paths  []string          // to look at again on both sides, with what is below
+	mirror map[string]bool   // to look at in the mirror; true: with what is below
+	known  map[string]string // unresolved conflicts that were told, by path
+}
+
+// and is the focus on more paths.
+func (f focus) and(paths []string) *focus {
+	f.paths = append(slices.Clip(f.paths), paths...)
+	return &f
+}
+
+// leftover is what a sync did not bring to an end, for the next one's focus.
+type leftover struct {
+	seq       uint64
+	again     []string          // failed, moved meanwhile, or somebody was just writing it
+	left      []string          // differs and stays as it is
+	conflicts map[string]string // unresolved, by path
+}
+
+// leftover collects what is left after a round.
+func (s *syncer) leftover(v *view, failed []PathError) leftover {
+	l := leftover{seq: v.snapshot.Seq(), conflicts: map[string]string{}}
+	l.again = append(l.again, v.withheld...)
+	for _, f := range failed {
+		l.again = append(l.again, f.Path)
+	}
+	for _, left := range v.plan.Left {
+		l.left = append(l.left, left.Path)
+	}
+	for _, c := range s.result.Unresolved {
+		l.left = append(l.left, c.Path)
+		l.conflicts[c.Path] = inWords(c)
+	}
+	l.again, l.left = distinct(l.again), distinct(l.left)
+	return l
+}
+
+// inWords tells a conflict from another at the same path.
+func inWords(c conflict.Conflict) string {
+	return string(c.Kind) + "\x00" + Describe(c.Base) + "\x00" + Describe(c.Space) + "\x00" + Describe(c.Mirror)
+}
+
+func distinct(paths []string) []string {
+	slices.Sort(paths)
+	return slices.Compact(paths)
+}
+
+// newsIn says whether a plan has anything that was not known before. A conflict
+// that nobody has resolved yet is no news.
+func (s *syncer) newsIn(plan conflict.Plan) bool {
+	if len(plan.Actions) > 0 {
+		return true
+	}
+	for _, c := range plan.Conflicts {
+		if s.options.focus == nil || s.options.focus.known[c.Path] != inWords(c) {
+			return true
+		}
+	}
+	return false
+}
+
+// focused looks at some paths of the mirror: those that are hinted at, and those
+// that the space changed, for what is there now decides what becomes of them.
+func (s *mirrorScanner) focused(f *focus, space *spaceScan) error {
+	look := map[string]bool{}
+	for p, deep := range f.mirror {
+		look[p] = deep
+	}
+	for p := range space.changed {
+		b, known, err := s.base.at(p)
+		if err != nil {
+			return err
+		}
+		// Where a directory was and is not, everything below it matters.
+		retyped := known && baseEntry(b).Kind == conflict.Directory && !space.changed[p].Attr.IsDir()
+		look[p] = look[p] || retyped
+	}
+	for _, p := range f.paths {
+		look[p] = true
+	}
+	paths := make([]string, 0, len(look))
+	for p := range look {
+		paths = append(paths, p)
+	}
+	slices.Sort(paths) // what is above first
+	var done pathSet
+	for _, p := range paths {
+		if done.cover(p) {
+			continue
+		}
+		deep, err := s.lookAt(p, look[p])
+		if err != nil {
+			return err
+		}
+		if deep {
+			done.put(p)
+		}
+	}
+	return nil
+}
+
+// lookAt compares one path with the base; deep tells whether that included what
+// is below it.
+func (s *mirrorScanner) lookAt(p string, deep bool) (bool, error) {
+	if !deep {
+		b, known, err := s.base.at(p)
+		if err != nil {
+			return false, err
+		}
+		info, err := s.root.Lstat(p)
+		isDir := err == nil && info.IsDir()
+		wasDir := known && baseEntry(b).Kind == conflict.Directory
+		if isDir && wasDir {
+			st := stampOf(info)
+			if st.mode != b.MirrorMode {
+				err = s.differs(&found{path: p, stat: st}, true)
+			}
+			return false, err
+		}
+	}
+	return true, s.tree(p)
+}

@@ -1,0 +1,309 @@
+package materialize
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"spacefs/conflict"
+	"spacefs/spacedb"
+)
+
+// livePair is a space and a mirror that is kept in step.
+type livePair struct {
+	*pair
+	live *Live
+	mu   sync.Mutex
+	done []SyncResult
+	errs []error
+}
+
+func newLivePair(t *testing.T) *livePair {
+	t.Helper()
+	p := &livePair{pair: newPair(t)}
+	p.start(SyncOptions{})
+	return p
+}
+
+func (p *livePair) start(o SyncOptions) {
+	p.live = NewLive(p.store, p.dir, LiveOptions{Sync: o, Quiet: 50 * time.Millisecond, Synced: func(r SyncResult, err error) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.done = append(p.done, r)
+		if err != nil {
+			p.errs = append(p.errs, err)
+		}
+	}})
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		p.live.Run(ctx)
+	}()
+	p.Cleanup(func() {
+		cancel()
+		<-ended
+	})
+	p.until("it is live", func() bool { st := p.live.Status(); return !st.LastSync.IsZero() || st.State == LivePaused })
+}
+
+// until waits for something to become true.
+func (p *pair) until(what string, ok func() bool) time.Duration {
+	p.Helper()
+	start := time.Now()
+	for !ok() {
+		if time.Since(start) > 20*time.Second {
+			p.Fatalf("never: %s", what)
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+	return time.Since(start)
+}
+
+func (p *pair) mirrorHas(path, text string) func() bool {
+	return func() bool {
+		have, err := os.ReadFile(filepath.Join(p.dir, path))
+		return err == nil && string(have) == text || text == "" && os.IsNotExist(err)
+	}
+}
+
+func (p *pair) spaceHas(path, text string) func() bool {
+	return func() bool {
+		a, err := p.tree.Resolve(path)
+		if err != nil || text == "" {
+			return err == spacedb.ErrNotFound && text == ""
+		}
+		buf := make([]byte, len(text)+1)
+		n, _ := p.tree.ReadAt(a.ID, buf, 0)
+		return string(buf[:n]) == text
+	}
+}
+
+// rest waits until nothing waits any more.
+func (p *livePair) rest() {
+	p.Helper()
+	p.until("nothing waits", func() bool { st := p.live.Status(); return st.Queue == 0 && st.LagMillis == 0 })
+}
+
+func (p *livePair) runs() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.done)
+}
+
+func TestLiveBothWaysAndNoEcho(t *testing.T) {
+	t.Parallel()
+	p := newLivePair(t)
+	var toMirror, toSpace []time.Duration
+	for i := range 10 {
+		text := fmt.Sprintf("version %d", i)
+		p.inSpace("from/space", text)
+		toMirror = append(toMirror, p.until("the mirror has it", p.mirrorHas("from/space", text)))
+		p.inMirror("from/mirror", text)
+		toSpace = append(toSpace, p.until("the space has it", p.spaceHas("from/mirror", text)))
+	}
+	slices.Sort(toMirror)
+	slices.Sort(toSpace)
+	t.Logf("to the mirror %v (median), %v (longest); to the space %v, %v", toMirror[5], toMirror[9], toSpace[5], toSpace[9])
+	// What was written is noticed, looked at, and found to be known.
+	p.rest()
+	time.Sleep(5 * settle)
+	log, err := p.store.History("from/mirror")
+	p.ok(err)
+	if runs := p.runs(); runs > 21 || len(log) != 10 {
+		t.Errorf("20 edits made %d runs, and 10 of them %d revisions", runs, len(log))
+	}
+	p.agree()
+}
+
+func TestLiveDirectoriesComeGoAndMove(t *testing.T) {
+	t.Parallel()
+	p := newLivePair(t)
+	for i := range 30 {
+		p.inMirror(fmt.Sprintf("a/b%d/c/file", i%5), fmt.Sprint("text ", i))
+	}
+	p.until("it came", p.spaceHas("a/b4/c/file", "text 29"))
+	p.ok(os.Rename(filepath.Join(p.dir, "a"), filepath.Join(p.dir, "moved")))
+	p.until("it moved", p.spaceHas("moved/b4/c/file", "text 29"))
+	p.until("it went", p.spaceHas("a/b4/c/file", ""))
+	p.inMirror("moved/b4/c/file", "after the move") // the watch has moved along
+	p.until("the edit came", p.spaceHas("moved/b4/c/file", "after the move"))
+	p.inSpace("moved/b3", "")
+	p.until("it went from the mirror", p.mirrorHas("moved/b3/c/file", ""))
+	p.ok(os.Symlink("b4/c/file", filepath.Join(p.dir, "moved", "link")))
+	p.until("the link came", func() bool { a, err := p.tree.Resolve("moved/link"); return err == nil && a.IsSymlink() })
+	p.rest()
+	p.agree()
+}
+
+func TestLiveHalfWrittenFilesWait(t *testing.T) {
+	t.Parallel()
+	p := newLivePair(t)
+	f, err := os.Create(filepath.Join(p.dir, "slow"))
+	p.ok(err)
+	defer f.Close()
+	for range 8 { // more than the time for quiet, less than a pause
+		_, err := io.WriteString(f, "one more part\n")
+		p.ok(err)
+		time.Sleep(settle)
+		if _, err := p.tree.Resolve("slow"); err == nil {
+			t.Fatal("half of it is in the space")
+		}
+	}
+	p.ok(f.Close())
+	p.until("it came whole", p.spaceHas("slow", "one more part\none more part\none more part\none more part\none more part\none more part\none more part\none more part\n"))
+	log, err := p.store.History("slow")
+	if err != nil || len(log) != 1 {
+		t.Errorf("%d revisions, %v", len(log), err)
+	}
+}
+
+func TestLiveDocumentsThatAreOpenWait(t *testing.T) {
+	t.Parallel()
+	p := &livePair{pair: newPair(t)}
+	var mu sync.Mutex
+	writing := true
+	p.store.SetBusy(func(spacedb.NodeID) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return writing
+	})
+	p.start(SyncOptions{})
+	a, err := p.tree.Mknod(spacedb.Root, "note", spacedb.TypeRegular|0o644, 0, spacedb.Cred{})
+	p.ok(err)
+	_, err = p.tree.WriteAt(a.ID, []byte("half"), 0)
+	p.ok(err)
+	p.inSpace("other", "at rest")
+	time.Sleep(5 * settle)
+	if !p.mirrorHas("note", "")() {
+		t.Fatal("a document that is being written is in the mirror")
+	}
+	if st := p.live.Status(); st.Queue == 0 || st.LagMillis == 0 {
+		t.Errorf("nothing seems to wait: %+v", st)
+	}
+	_, err = p.tree.WriteAt(a.ID, []byte("half and half"), 0)
+	p.ok(err)
+	mu.Lock()
+	writing = false
+	mu.Unlock()
+	p.until("it came", p.mirrorHas("note", "half and half"))
+	p.rest()
+}
+
+func TestLivePausesWhileTheMirrorIsAway(t *testing.T) {
+	t.Parallel()
+	p := newLivePair(t)
+	p.inMirror("a", "text")
+	p.until("it came", p.spaceHas("a", "text"))
+	away := p.dir + "-away"
+	p.ok(os.Rename(p.dir, away))
+	p.until("it pauses", func() bool { return p.live.Status().State == LivePaused })
+	p.ok(os.Mkdir(p.dir, 0o755)) // what an unmounted disk leaves
+	p.inSpace("b", "meanwhile")
+	p.ok(os.WriteFile(filepath.Join(away, "c"), []byte("there"), 0o644))
+	time.Sleep(2 * probeEvery)
+	if st := p.live.Status(); st.State != LivePaused || st.Reason == "" || !p.spaceHas("a", "text")() {
+		t.Errorf("it is %+v", st)
+	}
+	p.ok(os.Remove(p.dir))
+	p.ok(os.Rename(away, p.dir))
+	p.until("it goes on", p.mirrorHas("b", "meanwhile"))
+	p.until("what happened there came", p.spaceHas("c", "there"))
+	p.inMirror("a", "it is watched again")
+	p.until("the edit came", p.spaceHas("a", "it is watched again"))
+	p.rest()
+	p.agree()
+}
+
+func TestLiveDeletionsBitByBitAreStopped(t *testing.T) {
+	t.Parallel()
+	p := newLivePair(t)
+	for i := range 40 {
+		p.inMirror(fmt.Sprintf("f%02d", i), fmt.Sprint("text ", i))
+	}
+	p.until("they came", p.spaceHas("f39", "text 39"))
+	p.rest()
+	for i := range 40 {
+		p.inMirror(fmt.Sprintf("f%02d", i), "")
+		if i%4 == 3 {
+			time.Sleep(2 * settle)
+		}
+	}
+	p.until("it pauses", func() bool { return p.live.Status().State == LivePaused })
+	left := 0
+	for i := range 40 {
+		if p.spaceHas(fmt.Sprintf("f%02d", i), fmt.Sprint("text ", i))() {
+			left++
+		}
+	}
+	if left < 25 {
+		t.Errorf("%d of 40 are left", left)
+	}
+	p.sync(SyncOptions{}) // accepts them
+	p.until("it goes on", func() bool { return p.live.Status().State == LiveOn })
+}
+
+func TestLiveLostHintsAreMadeUpFor(t *testing.T) {
+	t.Parallel()
+	p := newLivePair(t)
+	p.live.watch.close() // nothing is told from here on
+	p.inMirror("unseen", "text")
+	p.live.watch.lose("the test says so")
+	p.until("it came", p.spaceHas("unseen", "text"))
+}
+
+func TestLiveWithoutWatchesLooksAgainAndSaysSo(t *testing.T) {
+	t.Parallel()
+	p := newLivePair(t)
+	p.live.watch.close()
+	p.live.watch.always = "the test says so"
+	p.live.watch.lose("the test says so")
+	p.until("it is told", func() bool { return p.live.Status().State == LiveDegraded })
+	p.inMirror("unseen", "text")
+	p.until("it came", p.spaceHas("unseen", "text"))
+}
+
+func TestLiveConflictsThatAreLeftMakeNoRuns(t *testing.T) {
+	t.Parallel()
+	p := &livePair{pair: newPair(t)}
+	p.inSpace("a", "S")
+	p.inMirror("a", "M")
+	p.start(SyncOptions{Rules: conflict.Rules{Strategies: []conflict.Strategy{conflict.Manual}}})
+	runs := p.runs()
+	for i := range 3 {
+		text := fmt.Sprint("text ", i)
+		p.inMirror("b", text)
+		p.until("it came", p.spaceHas("b", text))
+	}
+	p.rest()
+	if now := p.runs(); now > runs+3 {
+		t.Errorf("%d runs for three edits", now-runs)
+	}
+	open, err := p.store.Conflicts(true)
+	if err != nil || len(open) != 1 {
+		t.Errorf("%d conflicts, %v", len(open), err)
+	}
+	p.inSpace("a", "M") // resolved by hand
+	p.until("it is resolved", func() bool { open, err := p.store.Conflicts(true); return err == nil && len(open) == 0 })
+}
+
+func TestTwoLiveMirrorsOfOneSpace(t *testing.T) {
+	t.Parallel()
+	p := newLivePair(t)
+	other := &livePair{pair: &pair{t, p.store, p.tree, t.TempDir()}}
+	other.start(SyncOptions{})
+	p.inMirror("a", "from one")
+	p.until("the other has it", other.mirrorHas("a", "from one"))
+	other.inMirror("a", "from the other")
+	p.until("one has it", p.mirrorHas("a", "from the other"))
+	p.inSpace("a", "")
+	p.until("both lost it", func() bool { return p.mirrorHas("a", "")() && other.mirrorHas("a", "")() })
+	p.rest()
+	other.rest()
+}
