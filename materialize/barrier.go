@@ -39,7 +39,7 @@ func (x *executor) barrier() error {
 		return fmt.Errorf("the mirror cannot be made durable: %w", err)
 	}
 	err := x.advance()
-	x.staged, x.bytes, x.done, x.dirs = nil, 0, nil, map[string]struct{}{}
+	x.staged, x.bytes, x.done, x.dirs, x.written = nil, 0, nil, map[string]struct{}{}, map[string]stamp{}
 	return err
 }
 
@@ -80,11 +80,8 @@ func (x *executor) advance() error {
 		if x.agreed(a) && last[a.Path] == i && !x.failed.cover(a.Path) {
 			if a.Want.Kind == conflict.Absent {
 				remove = append(remove, a.Path)
-			} else if b, err := x.baseAfter(a); err == nil {
-				set = append(set, b)
 			} else {
-				x.note(a, err)
-				continue
+				set = append(set, x.baseAfter(a))
 			}
 		}
 		x.record.add(a, "")
@@ -109,7 +106,7 @@ func (x *executor) agreed(a conflict.Action) bool {
 }
 
 // baseAfter is the base entry for a path on which both sides now hold Want.
-func (x *executor) baseAfter(a conflict.Action) (spacedb.BaseEntry, error) {
+func (x *executor) baseAfter(a conflict.Action) spacedb.BaseEntry {
 	b := spacedb.BaseEntry{Path: a.Path, SHA256: spacedb.Hash(a.Want.Hash), Target: a.Want.Target, Size: a.Want.Size}
 	switch {
 	case a.Want.Kind == conflict.Directory:
@@ -126,20 +123,39 @@ func (x *executor) baseAfter(a conflict.Action) (spacedb.BaseEntry, error) {
 	if attr, ok := x.placed[a.Path]; ok {
 		b.Node, b.Version = attr.ID, attr.Version
 	}
+	st := x.looksNow(a)
+	b.MirrorMode, b.MirrorSize, b.MirrorMtime, b.MirrorCtime, b.MirrorInode = st.mode, st.size, st.mtime, st.ctime, st.inode
+	return b
+}
+
+// looksNow is how the mirror looks where it holds what was agreed on. What has
+// changed again since is remembered as it was then: so the next look finds a
+// change of what was agreed on, and not something that nobody knows.
+func (x *executor) looksNow(a conflict.Action) stamp {
+	was := x.lastSeen(a.Path)
+	switch {
+	case a.Want.Kind == conflict.Directory:
+		was = stamp{mode: spacedb.TypeDir | a.Want.Mode}
+	case a.Want.Kind == conflict.Symlink:
+		was = stamp{mode: spacedb.TypeSymlink | 0o777}
+	case a.Op == conflict.Write && a.Side == conflict.Mirror:
+		was = x.written[a.Path]
+	}
+	was.ctime = 0 // the next look looks inside
 	info, err := x.mirror.root.Lstat(a.Path)
 	if err != nil {
-		return b, errChanged
+		return was
 	}
-	st := stampOf(info)
-	// A mirror's file that we only read must still be the one we read.
-	if a.Side == conflict.Space || a.Op == conflict.Adopt {
-		if was := x.lastSeen(a.Path); a.Want.Kind == conflict.File && (st.size != was.size || st.mtime != was.mtime || st.inode != was.inode) {
-			return b, errChanged
-		}
+	now := stampOf(info)
+	sameKind := now.mode&spacedb.TypeMask == was.mode&spacedb.TypeMask
+	sameMode := now.mode == was.mode || a.Op == conflict.Chmod && a.Side == conflict.Mirror
+	switch {
+	case !sameKind:
+		return was
+	case a.Want.Kind == conflict.Directory:
+		return now
+	case a.Want.Kind == conflict.File && !(sameMode && now.inode == was.inode && now.size == was.size && now.mtime == was.mtime):
+		return was
 	}
-	if a.Want.Kind != conflict.Directory {
-		st = st.settled(x.now())
-	}
-	b.MirrorMode, b.MirrorSize, b.MirrorMtime, b.MirrorCtime, b.MirrorInode = st.mode, st.size, st.mtime, st.ctime, st.inode
-	return b, nil
+	return now.settled(x.now())
 }

@@ -47,6 +47,7 @@ type executor struct {
 	dirs    map[string]struct{} // whose entries changed since the last barrier
 	done    []conflict.Action   // since the last barrier
 	placed  map[string]spacedb.Attr
+	written map[string]stamp // of files that were staged: how they look
 	failed  failures
 	record  *recorder
 	did     []conflict.Action // in all
@@ -274,7 +275,12 @@ func (x *executor) stage(a conflict.Action, dir string) error {
 		_ = x.mirror.root.Remove(temp)
 		return err
 	}
+	info, err := x.mirror.root.Lstat(temp)
+	if err != nil {
+		return err
+	}
 	x.staged = append(x.staged, stagedFile{a, temp})
+	x.written[a.Path] = stampOf(info)
 	x.bytes += a.Want.Size
 	return nil
 }
