@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-var roles = map[string]func(args []string) error{"serve": serve, "map": writeMapped}
+var roles = map[string]func(args []string) error{"serve": serve, "map": writeMapped, "differ": compareWorlds}
 
 // child is the test binary in another role. The kernel kills it with us.
 func child(t *testing.T, role string, args ...string) *exec.Cmd {
@@ -109,7 +109,7 @@ func TestAsOrdinaryUser(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), "/bin/sh", "-c", `mount --bind "$0" /dev/fuse && exec setpriv --pdeathsig KILL "$@"`, device,
 		"--reuid", fmt.Sprint(nobody), "--regid", fmt.Sprint(nobody), "--clear-groups", os.Args[0], "-test.count=1", "-test.timeout=4m", "-test.v", "-test.skip", "^Test(AsOrdinaryUser|Hundred)")
 	cmd.Dir = home
-	cmd.Env = append(os.Environ(), "TMPDIR="+home, "HOME="+home, "GOCOVERDIR="+home)
+	cmd.Env = append(os.Environ(), "TMPDIR="+home, "HOME="+home, "GOCOVERDIR="+home, "SPACEFS_FUZZ_SECONDS=5")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
 	out, err := cmd.CombinedOutput()
 	passed := strings.Count(string(out), "\n--- PASS")

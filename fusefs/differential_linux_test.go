@@ -2,69 +2,212 @@ package fusefs_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"sort"
-	"syscall"
+	"regexp"
+	"runtime"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
+	"spacefs/fusefs"
 	"spacefs/spacedb"
 )
 
-// TestDifferential does the same random operations on the mount and on a plain
-// directory and compares what every call says, and the trees.
+// TestDifferential does the same random things on the mount and in a plain
+// directory, as root and as others, and compares what every call says and what
+// becomes of the files. What it finds it shrinks to the shortest sequence that
+// still makes a difference. SPACEFS_FUZZ_SECONDS says how long.
 func TestDifferential(t *testing.T) {
-	seed := seedOf(t)
-	m := mount(t, spacedb.Options{Quiet: 10 * time.Millisecond, Delay: 5 * time.Millisecond, Nodes: 20})
-	plain := t.TempDir()
-	r := newActions(seed)
-	for i := range 3000 {
-		a := r.next()
-		got, want := a.do(m.dir), a.do(plain)
-		if got != want {
-			t.Fatalf("seed %d, step %d: %s: mount says %s, a plain directory %s", seed, i, a, got, want)
-		}
-		if i%500 == 499 {
-			if g, w := list(t, m.dir), list(t, plain); g != w {
-				t.Fatalf("seed %d, after step %d (%s) the trees differ:\n%s\n--- plain\n%s", seed, i, a, g, w)
-			}
-		}
+	seed, seconds := seedOf(t), 15
+	if s := os.Getenv("SPACEFS_FUZZ_SECONDS"); s != "" {
+		seconds, _ = strconv.Atoi(s)
 	}
+	differ(t, fmt.Sprint(seed), fmt.Sprint(seconds))
 }
 
-func list(t *testing.T, root string) string {
-	var lines []string
-	err := filepath.Walk(root, func(p string, info os.FileInfo, err error) error {
-		if err != nil || p == root {
-			return err
+// differ compares in another process, as programs are: a page fault of ours
+// would stop a thread that its answer may need.
+func differ(t *testing.T, args ...string) {
+	m := mountWith(t, spacedb.Options{Quiet: 10 * time.Millisecond, Delay: 5 * time.Millisecond, Nodes: 20},
+		fusefs.Options{AllowOther: os.Getuid() == 0})
+	plain := t.TempDir()
+	for dir := plain; dir != "/" && os.Getuid() == 0; dir = filepath.Dir(dir) { // others must get there
+		if err := os.Chmod(dir, 0o755); err != nil || filepath.Dir(dir) == os.TempDir() {
+			break
 		}
-		rel, _ := filepath.Rel(root, p)
-		line := fmt.Sprintf("%s %v", rel, info.Mode())
-		switch {
-		case info.Mode().IsRegular():
-			b, err := os.ReadFile(p)
-			if err != nil {
-				return err
-			}
-			line += fmt.Sprintf(" %d %x n%d", len(b), fnvSum(b), info.Sys().(*syscall.Stat_t).Nlink)
-		case info.Mode()&os.ModeSymlink != 0:
-			target, _ := os.Readlink(p)
-			line += " -> " + target
-		case info.IsDir():
-			line += fmt.Sprintf(" n%d", info.Sys().(*syscall.Stat_t).Nlink)
-		}
-		lines = append(lines, line)
-		return nil
-	})
+	}
+	m.ok(os.Chmod(m.dir, 0o755))
+	cmd := child(t, "differ", append([]string{m.dir, plain}, args...)...)
+	var report bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &report, &report
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%v\n%s", err, &report)
+	}
+	t.Log(strings.TrimSpace(report.String()))
+}
+
+// pair is the two worlds that must not differ.
+type pair struct {
+	mount, plain string
+	fine         bool
+	worlds       int
+	done         map[string]int // how often each operation did what it says
+}
+
+// roundLength is how many actions happen to one tree.
+const roundLength = 150
+
+// compareWorlds is differ's other half: mount and plain directory, seed and
+// seconds; or, instead of a seed, the name of a sequence that was found once.
+func compareWorlds(args []string) error {
+	runtime.LockOSThread() // become is about a thread
+	unix.Umask(0)
+	p := &pair{mount: args[0], plain: args[1], fine: fineTimes(args[1]), done: map[string]int{}}
+	if all, ok := found[args[2]]; ok {
+		return p.run(all).error()
+	}
+	seed, err := strconv.ParseInt(args[2], 10, 64)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
-	sort.Strings(lines)
-	var b bytes.Buffer
-	for _, l := range lines {
-		fmt.Fprintln(&b, l)
+	seconds, err := strconv.Atoi(args[3])
+	if err != nil {
+		return err
 	}
-	return b.String()
+	acting := len(people)
+	if os.Getuid() != 0 {
+		acting = 1
+	}
+	r := newActions(seed, acting, unsupported(p.plain))
+	rounds := 0
+	for end := time.Now().Add(time.Duration(seconds) * time.Second); rounds == 0 || time.Now().Before(end); rounds++ {
+		all := make([]action, roundLength)
+		for i := range all {
+			all[i] = r.next()
+		}
+		if d := p.run(all); d.op != "" {
+			return p.report(seed, rounds, all, d)
+		}
+	}
+	fmt.Printf("%d rounds of %d actions without a difference; times compared: %v; what was done: %v\n", rounds, roundLength, p.fine, p.done)
+	for _, op := range r.ops { // else nothing was compared but refusals
+		if p.done[op] == 0 && rounds > 200 && acting > 1 {
+			return fmt.Errorf("seed %d: %s never did anything", seed, op)
+		}
+	}
+	return nil
+}
+
+// refusal matches an outcome with an errno in its first word or two.
+var refusal = regexp.MustCompile(`^([0-9a-f]* ){0,2}-?\d* ?E[A-Z]+;?`)
+
+// difference is what came out; of no operation if nothing differs.
+type difference struct{ op, what string }
+
+func (d difference) error() error {
+	if d.op == "" {
+		return nil
+	}
+	return errors.New(d.what)
+}
+
+// run does a sequence in two new worlds.
+func (p *pair) run(all []action) (d difference) {
+	p.worlds++
+	name := fmt.Sprint("world", p.worlds)
+	mount, err := newWorld(filepath.Join(p.mount, name), p.fine)
+	if err != nil {
+		return difference{"begin", err.Error()}
+	}
+	plain, err := newWorld(filepath.Join(p.plain, name), p.fine)
+	if err != nil {
+		return difference{"begin", err.Error()}
+	}
+	defer func() {
+		if err := errors.Join(mount.end(), plain.end()); err != nil && d.op == "" {
+			d = difference{"end", err.Error()}
+		}
+	}()
+	for i, a := range all {
+		got, want := mount.do(a), plain.do(a)
+		if !refusal.MatchString(got) {
+			p.done[a.op]++
+		}
+		if got != want {
+			return difference{a.op, fmt.Sprintf("action %d %s\n  mount: %s\n  plain: %s", i, a, got, want)}
+		}
+	}
+	if got, want := mount.tree(), plain.tree(); got != want {
+		return difference{"tree", fmt.Sprintf("the trees differ\n--- mount\n%s\n--- plain\n%s", got, want)}
+	}
+	return difference{}
+}
+
+// report says how to see a difference again, in as few actions as it takes.
+func (p *pair) report(seed int64, round int, all []action, d difference) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "seed %d, round %d: %s\n", seed, round, d.what)
+	if p.run(all).op != d.op {
+		fmt.Fprintln(&b, "the same again makes no difference: it depends on timing; the round was")
+	} else {
+		end := time.Now().Add(time.Minute)
+		all = shrink(all, func(some []action) bool { return time.Now().Before(end) && p.run(some).op == d.op })
+		fmt.Fprintln(&b, p.run(all).what)
+		fmt.Fprintln(&b, "the shortest sequence that does it:")
+	}
+	for _, a := range all {
+		fmt.Fprintln(&b, "\t"+a.String())
+	}
+	return errors.New(b.String())
+}
+
+// fineTimes says whether two changes of one file that was looked at in between
+// always have different times.
+func fineTimes(dir string) bool {
+	name := filepath.Join(dir, "times")
+	defer os.Remove(name)
+	var last unix.Timespec
+	for i := range 100 {
+		var st unix.Stat_t
+		if os.WriteFile(name, []byte{byte(i)}, 0o644) != nil || unix.Stat(name, &st) != nil || st.Mtim == last {
+			return false
+		}
+		last = st.Mtim
+	}
+	return true
+}
+
+// unsupported is what the plain directory's filesystem cannot do, and so is no
+// measure for.
+func unsupported(dir string) map[string]bool {
+	without := map[string]bool{}
+	a, b := filepath.Join(dir, "probe-a"), filepath.Join(dir, "probe-b")
+	_ = errors.Join(os.WriteFile(a, nil, 0o644), os.WriteFile(b, nil, 0o644))
+	defer func() { _ = errors.Join(os.Remove(a), os.Remove(b)) }()
+	if unix.Renameat2(unix.AT_FDCWD, a, unix.AT_FDCWD, b, unix.RENAME_EXCHANGE) != nil {
+		without["exchange"] = true
+	}
+	if unix.Setxattr(a, "user.probe", nil, 0) != nil {
+		for _, op := range []string{"setxattr", "getxattr", "listxattr", "removexattr"} {
+			without[op] = true
+		}
+	}
+	if fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600); err == nil {
+		unix.Close(fd)
+	} else {
+		without["tmpfile"] = true
+	}
+	if fd, err := unix.Open(a, unix.O_RDWR|unix.O_CLOEXEC, 0); err == nil {
+		if unix.Fallocate(fd, unix.FALLOC_FL_ZERO_RANGE, 0, 10) != nil {
+			without["fallocate"] = true
+		}
+		unix.Close(fd)
+	}
+	return without
 }
