@@ -70,7 +70,7 @@ func (pg *page) changed(from, to int64) {
 // span is what changed as a patch, nil when the chunk is to be stored: it must
 // when a revision is about to share it.
 func (pg *page) span() *patch {
-	if pg.whole || pg.node.sealed || pg.lo >= pg.hi || !pg.node.patchable(pg.idx, pg.hi-pg.lo) {
+	if pg.whole || pg.node.sealed || len(pg.node.seals) > 0 || pg.lo >= pg.hi || !pg.node.patchable(pg.idx, pg.hi-pg.lo) {
 		return nil
 	}
 	return &patch{idx: pg.idx, from: pg.lo, size: pg.hi - pg.lo, data: pg.data[pg.lo:pg.hi:pg.hi]}

@@ -97,6 +97,22 @@ func TestARevisionOfAPatchedContentIsWhole(t *testing.T) {
 	}
 }
 
+// A revision that waits for its commit shares the chunks although the document
+// has meanwhile moved on, and counts as unsealed again.
+func TestARevisionOfWhatMovedBeforeItsCommitIsWhole(t *testing.T) {
+	s, _ := newSpace(t, calm)
+	tr := s.Tree(mount)
+	a := save(t, tr, "new", string(noise(3*chunkSize)))
+	save(t, tr, "doc", "history goes on")
+	ok(t, s.Seal(t.Context()))
+	ok(t, s.Sync())
+	must(tr.WriteAt(a.ID, []byte("changed"), chunkSize+10))
+	ok(t, s.Seal(t.Context()))
+	ok(t, tr.Rename(Root, "new", Root, "doc", 0))
+	ok(t, s.Sync())
+	checked(t, s)
+}
+
 func TestAContentThatGoesTakesItsPatchesAlong(t *testing.T) {
 	s, _ := newSpace(t, calm)
 	id, _ := largeFile(t, s, 3*chunkSize)
