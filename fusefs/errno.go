@@ -32,6 +32,7 @@ var errnos = []struct {
 	{spacedb.ErrTooLarge, syscall.EFBIG},
 	{spacedb.ErrTooManyLink, syscall.EMLINK},
 	{spacedb.ErrNoXattr, syscall.Errno(fuse.ENOATTR)},
+	{spacedb.ErrNoData, syscall.ENXIO},
 	{spacedb.ErrRange, syscall.ERANGE},
 	{spacedb.ErrUnsupported, syscall.EOPNOTSUPP},
 	{spacedb.ErrNoSpace, syscall.ENOSPC},

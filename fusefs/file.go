@@ -24,6 +24,11 @@ func (f *fileSystem) Write(_ <-chan struct{}, in *fuse.WriteIn, data []byte) (ui
 		}
 	}
 	n, err := f.tree.WriteAt(id, data, int64(in.Offset))
+	if in.WriteFlags&fuse.WRITE_CACHE != 0 {
+		// A page of a mapping. The kernel does not count its coming as a change, and
+		// would keep an older answer to a GETATTR that is still on its way for an hour.
+		f.server.InodeNotify(in.NodeId, -1, 0)
+	}
 	// Nobody opens and nothing is flushed here: O_SYNC and O_DSYNC show in the
 	// flags of each write.
 	if err == nil && in.Flags&dsync != 0 {
@@ -62,3 +67,41 @@ func (f *fileSystem) Fallocate(_ <-chan struct{}, in *fuse.FallocateIn) fuse.Sta
 	}
 	return status(f.tree.Allocate(id, int64(in.Offset), int64(in.Length), in.Mode))
 }
+
+// Lseek finds data and holes. What it takes for a hole the kernel may know
+// better: pages that were written through a mapping and not sent yet. Taking the
+// hole out of its cache makes it send them; the kernel holds no page meanwhile.
+func (f *fileSystem) Lseek(_ <-chan struct{}, in *fuse.LseekIn, out *fuse.LseekOut) fuse.Status {
+	id, off := spacedb.NodeID(in.NodeId), int64(in.Offset)
+	if in.Whence != seekData && in.Whence != seekHole {
+		return fuse.EINVAL
+	}
+	at, err := f.plain.Seek(id, off, in.Whence == seekHole)
+	if in.Whence == seekData && (err == spacedb.ErrNoData || at > off) {
+		f.server.InodeNotify(in.NodeId, off, max(at-off, 0)) // 0: to the end
+		at, err = f.plain.Seek(id, off, false)
+	}
+	out.Offset = uint64(at)
+	return status(err)
+}
+
+const (
+	seekData = 3
+	seekHole = 4
+)
+
+// CopyFileRange shares what it can; the kernel has sent what it knew of both
+// files, and forgets what it has of the copy.
+func (f *fileSystem) CopyFileRange(_ <-chan struct{}, in *fuse.CopyFileRangeIn) (uint32, fuse.Status) {
+	from, to := spacedb.NodeID(in.NodeId), spacedb.NodeID(in.NodeIdOut)
+	if in.Uid != 0 { // as in Fallocate
+		if err := f.dropSetID(to); err != nil {
+			return 0, status(err)
+		}
+	}
+	n, err := f.tree.CopyRange(from, int64(in.OffIn), to, int64(in.OffOut), int64(min(in.Len, maxCopy)))
+	return uint32(n), status(err)
+}
+
+// maxCopy is what the answer has room for, in whole chunks.
+const maxCopy = 1 << 31

@@ -14,6 +14,7 @@ type fileSystem struct {
 	// until FORGET. plain counts none: it is for what the kernel does not keep.
 	tree, plain *spacedb.Tree
 	room        *room
+	server      *fuse.Server // set by Init, before any other request
 
 	// What the kernel can do without; set by Init, before any other request.
 	noOpen, noOpenDir bool
@@ -32,6 +33,7 @@ func (f *fileSystem) String() string { return "spacefs" }
 
 // Init learns what the kernel offers.
 func (f *fileSystem) Init(server *fuse.Server) {
+	f.server = server
 	offered := server.KernelSettings().Flags64()
 	f.noOpen = offered&fuse.CAP_NO_OPEN_SUPPORT != 0
 	f.noOpenDir = offered&capNoOpenDir != 0

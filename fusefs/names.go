@@ -33,6 +33,14 @@ func (f *fileSystem) Mknod(_ <-chan struct{}, in *fuse.MknodIn, name string, out
 	return entryReply(out, a, err)
 }
 
+// Tmpfile is the one file that the kernel opens by asking; it closes it with a
+// RELEASE that has nothing to say.
+func (f *fileSystem) Tmpfile(_ <-chan struct{}, in *fuse.CreateIn, out *fuse.CreateOut) fuse.Status {
+	a, err := f.tree.Tmpfile(spacedb.NodeID(in.NodeId), in.Mode, cred(&in.InHeader))
+	out.OpenFlags = fuse.FOPEN_KEEP_CACHE
+	return entryReply(&out.EntryOut, a, err)
+}
+
 func (f *fileSystem) Mkdir(_ <-chan struct{}, in *fuse.MkdirIn, name string, out *fuse.EntryOut) fuse.Status {
 	if isReserved(in.NodeId, name) {
 		return fuse.EPERM

@@ -8,9 +8,6 @@ import "github.com/hanwen/go-fuse/v2/fuse"
 //
 //	ACCESS           default_permissions decides without asking
 //	STATX            GETATTR, which never follows a symlink
-//	LSEEK            SEEK_DATA and SEEK_HOLE see a file without holes
-//	COPY_FILE_RANGE  read and write
-//	TMPFILE          EOPNOTSUPP; programs make a named file and unlink it
 //	POLL             always ready
 //	GETLK, SETLK     never sent: locks stay in the kernel, and so die with it
 

@@ -199,6 +199,12 @@ func (s *Store) cutContent(b *batch, n *node) {
 	if n.gone && len(n.seals) == 0 {
 		return
 	}
+	for _, idx := range n.copied {
+		if id := n.chunkAt(idx); id > 0 { // else it was written over or punched since
+			b.extents = append(b.extents, extentRow{n.id, idx, id})
+		}
+	}
+	n.copied = nil
 	var spans []*patch
 	for idx, pg := range n.pages {
 		if !pg.dirty {

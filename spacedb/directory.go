@@ -12,6 +12,9 @@ func (s *Store) child(d *node, name string) (*node, error) {
 	if !d.isDir() {
 		return nil, ErrNotDir
 	}
+	if len(name) > MaxName {
+		return nil, ErrNameTooLong // not merely absent, also of a directory that is known
+	}
 	if id, ok := d.dir.entries[name]; ok {
 		if id == 0 {
 			return nil, ErrNotFound
@@ -20,9 +23,6 @@ func (s *Store) child(d *node, name string) (*node, error) {
 	}
 	if d.dir.complete {
 		return nil, ErrNotFound
-	}
-	if len(name) > MaxName {
-		return nil, ErrNameTooLong
 	}
 	var n *node
 	found, err := s.meta.one(func(r row) (err error) {

@@ -87,7 +87,7 @@ func (t *Tree) bury(n *node, at string) error {
 
 // unrecorded: n holds what was durable once and is in no history.
 func (n *node) unrecorded() bool {
-	return n.holdsContent() && n.stored && !n.sealed && !n.kept
+	return n.holdsContent() && n.stored && !n.sealed && !n.kept && !n.hollow()
 }
 
 // leaveIdentity sees to the history of a node that is about to lose its name in

@@ -18,6 +18,7 @@ var (
 	ErrTooLarge    = errors.New("file too large")
 	ErrTooManyLink = errors.New("too many links")
 	ErrNoXattr     = errors.New("no such attribute")
+	ErrNoData      = errors.New("no data from there on")
 	ErrRange       = errors.New("result or name out of range")
 	ErrUnsupported = errors.New("operation not supported")
 	ErrNoSpace     = errors.New("no space left on device")

@@ -60,6 +60,62 @@ func (n *node) storedIn(first, last int64) []int64 {
 	return stored
 }
 
+// mostHoles is how much of a content may be holes if it is to have a history: a
+// revision has a hash of every byte, zeros included, and an image of 16 TiB that
+// holds nothing would keep the sealer, and who unmounts, for hours.
+const mostHoles = int64(16) << 30
+
+func (n *node) hollow() bool { return n.size-n.chunks*chunkSize > mostHoles }
+
+// Seek returns where data begins at or after off, or a hole, as lseek(2) does with
+// SEEK_DATA and SEEK_HOLE; the end of the content is a hole. ErrNoData says
+// that there is none.
+func (t *Tree) Seek(id NodeID, off int64, hole bool) (int64, error) {
+	s := t.store
+	s.lockTree()
+	defer s.mu.Unlock()
+	n, err := s.node(id)
+	switch {
+	case err != nil:
+		return 0, err
+	case !n.isRegular():
+		return 0, ErrInvalid
+	case off < 0 || off >= n.size:
+		return 0, ErrNoData
+	}
+	if err := s.loadExtents(n); err != nil {
+		return 0, err
+	}
+	idx := off / chunkSize
+	if hole {
+		for n.chunkAt(idx) != 0 {
+			idx++
+		}
+		return min(max(off, idx*chunkSize), n.size), nil
+	}
+	if idx = n.storedFrom(idx); idx < 0 {
+		return 0, ErrNoData
+	}
+	return max(off, idx*chunkSize), nil
+}
+
+// storedFrom is the first stored chunk from first on, -1 if there is none,
+// whichever way is shorter.
+func (n *node) storedFrom(first int64) int64 {
+	for idx := first; idx <= first+int64(len(n.extents)); idx++ {
+		if n.chunkAt(idx) != 0 {
+			return idx
+		}
+	}
+	next := int64(-1)
+	for idx := range n.extents {
+		if idx >= first && (next < 0 || idx < next) {
+			next = idx
+		}
+	}
+	return next
+}
+
 func (t *Tree) dropChunk(n *node, idx int64) {
 	s := t.store
 	id := n.chunkAt(idx)

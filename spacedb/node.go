@@ -33,7 +33,7 @@ type node struct {
 	extents map[int64]int64 // index to id of the others; nil: not read yet
 	overlay *overlay        // patches, read with the extents; nil: none
 	chunks  int64           // stored chunks
-	shared  int64           // ids up to it may be used elsewhere too
+	shared  int64           // ids up to it may be used elsewhere too, and history holds them
 	pages   map[int64]*page // chunks in memory
 
 	history
@@ -45,6 +45,7 @@ type node struct {
 	seals    []sealing // revisions of this content that the next commit writes
 	freed    []int64   // private chunks to delete
 	punched  []int64   // extents to delete
+	copied   []int64   // indexes of chunks that are another node's too: extents to write
 	xattrs   int
 	gone     bool // disposed: no operation may bring it back
 	stored   bool // the file has (or a running commit is writing) a row
@@ -54,6 +55,7 @@ type node struct {
 	refs     uint64 // the kernel's
 	used     bool   // since the last sweep
 	staged   bool   // on its way to a path: no orphan
+	nameless bool   // made without a name; Link may give it its first
 	mourned  bool   // seal its content before it goes
 	by       Actor  // who changed it last
 	wroteBy  Actor  // who changed its content last

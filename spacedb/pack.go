@@ -82,6 +82,11 @@ func (c *conn) pack(p supersession) (statements []statement, err error) {
 		if next[idx] == id {
 			continue
 		}
+		if copied, err := c.one(func(row) error { return nil }, `SELECT 1 FROM copied WHERE chunk = ?`, id); err != nil {
+			return nil, err
+		} else if copied {
+			continue
+		}
 		base := next[idx]
 		if base <= id || number%packEvery == 0 {
 			base = baseAlone

@@ -185,8 +185,8 @@ func (s *Store) sealNode(id NodeID, ready func(*node) bool) error {
 	})
 }
 
-// worthSealing finds the path a document would be sealed under. Junk and what
-// has no path are passed over and left alone from then on.
+// worthSealing finds the path a document would be sealed under. Junk, what has
+// no path and what is hollow are passed over and left alone from then on.
 func (s *Store) worthSealing(n *node) (path string, worth bool, err error) {
 	if n.sealed {
 		delete(s.unsealed, n.id)
@@ -196,7 +196,11 @@ func (s *Store) worthSealing(n *node) (path string, worth bool, err error) {
 		return n.owed.path, true, nil
 	}
 	if n.nlink == 0 {
-		return "", n.mourned && n.document != 0, nil
+		return "", n.mourned && n.document != 0 && !n.hollow(), nil
+	}
+	if n.hollow() {
+		delete(s.unsealed, n.id)
+		return "", false, nil
 	}
 	path, err = s.pathOf(n)
 	if err != nil {
@@ -301,7 +305,7 @@ func (t *Tree) release(n *node) {
 	if n.gone || n.nlink > 0 || n.refs > 0 || n.pins > 0 || n.staged {
 		return
 	}
-	if n.mourned && !n.sealed || n.owed.document != 0 {
+	if n.mourned && !n.sealed && !n.hollow() || n.owed.document != 0 {
 		return // the sealer comes by and releases it again
 	}
 	if err := s.loadExtents(n); err != nil {

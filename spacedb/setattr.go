@@ -60,7 +60,7 @@ func (t *Tree) setMeta(id NodeID, set AttrChange) (Attr, error) {
 func (t *Tree) apply(n *node, set AttrChange, now int64) {
 	bits, was := dirtyRow, n.mode
 	// A new owner does not inherit what the old one let the file do.
-	if (set.DropSetID || set.UID != nil || set.GID != nil) && n.isRegular() {
+	if (set.DropSetID || set.UID != nil || set.GID != nil) && !n.isDir() {
 		n.mode &^= setIDBits(n.mode)
 	}
 	if set.UID != nil || set.GID != nil {

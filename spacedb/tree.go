@@ -174,14 +174,8 @@ func (t *Tree) create(parent NodeID, name string, mode, rdev uint32, c Cred) (*n
 	}
 	now := t.step()
 	n := t.newNode(mode, now)
-	n.nlink, n.rdev, n.uid, n.gid = 1, rdev, c.UID, c.GID
-	// A setgid directory passes its group on; the kernel leaves that to us.
-	if d.mode&0o2000 != 0 {
-		n.gid = d.gid
-		if n.isDir() {
-			n.mode |= 0o2000
-		}
-	}
+	n.nlink, n.rdev = 1, rdev
+	n.inherit(d, c)
 	if n.isDir() {
 		n.nlink = 2
 		d.nlink++
@@ -193,6 +187,18 @@ func (t *Tree) create(parent NodeID, name string, mode, rdev uint32, c Cred) (*n
 	t.enter(d, name, n)
 	d.mtime, d.ctime = now, now
 	return n, nil
+}
+
+// inherit gives a node that is made in d its owner and group. A setgid
+// directory passes its group on; the kernel leaves that to us.
+func (n *node) inherit(d *node, c Cred) {
+	n.uid, n.gid = c.UID, c.GID
+	if d.mode&0o2000 != 0 {
+		n.gid = d.gid
+		if n.isDir() {
+			n.mode |= 0o2000
+		}
+	}
 }
 
 // newNode makes a node with no entry.
@@ -286,7 +292,7 @@ func (t *Tree) Link(id, parent NodeID, name string) (Attr, error) {
 		return Attr{}, err
 	case n.isDir():
 		return Attr{}, ErrPermission
-	case n.nlink == 0:
+	case n.nlink == 0 && !n.nameless:
 		return Attr{}, ErrNotFound
 	case n.nlink >= MaxLinks:
 		return Attr{}, ErrTooManyLink
@@ -298,6 +304,9 @@ func (t *Tree) Link(id, parent NodeID, name string) (Attr, error) {
 	now := t.step()
 	if err := t.reclaim(d, name, n, now); err != nil {
 		return Attr{}, err
+	}
+	if n.nameless {
+		t.join(n, now)
 	}
 	n.nlink++
 	n.ctime = now

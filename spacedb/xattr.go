@@ -1,6 +1,9 @@
 package spacedb
 
-import "sort"
+import (
+	"bytes"
+	"sort"
+)
 
 // Extended attributes are few and rarely asked for: they are not kept in
 // memory, but changes wait there for the next commit like everything else.
@@ -92,13 +95,16 @@ func (t *Tree) changeXattr(id NodeID, name string, decide func(had bool) ([]byte
 	if err != nil {
 		return err
 	}
-	_, had, err := s.xattrValue(n, name)
+	old, had, err := s.xattrValue(n, name)
 	if err != nil {
 		return err
 	}
 	value, err := decide(had)
 	if err != nil {
 		return err
+	}
+	if had && value != nil && bytes.Equal(old, value) {
+		return nil // no change, as on ext4
 	}
 	now := t.step()
 	switch {

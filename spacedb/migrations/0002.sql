@@ -108,3 +108,9 @@ CREATE VIEW actions AS
          CASE after_mode & 61440 WHEN 32768 THEN lower(hex(after_data)) WHEN 40960 THEN 'symlink ' || CAST(after_data AS TEXT)
               WHEN 16384 THEN 'directory' END AS after
     FROM action;
+
+-- Chunks that a copy made the content of a second document: history does not
+-- pack them, so that what is current is readable as it is.
+CREATE TABLE copied (
+  chunk INTEGER PRIMARY KEY
+);
