@@ -21,6 +21,10 @@ import (
 // no such space; 11 in use; 12 already mounted.
 func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	app := newApp(stdout, stderr)
+	args, fake := asMount(app, args)
+	if fake {
+		return int(daemon.Done)
+	}
 	err := app.RunContext(ctx, reorder(app, args))
 	if err == nil {
 		return int(daemon.Done)

@@ -19,9 +19,8 @@ import (
 // The scripts in testdata/script run the program as a person would: a process a
 // command, on a real mount.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
-		"spacefs": func() { os.Exit(command.Run(context.Background(), os.Args, os.Stdout, os.Stderr)) },
-	})
+	spacefs := func() { os.Exit(command.Run(context.Background(), os.Args, os.Stdout, os.Stderr)) }
+	testscript.Main(m, map[string]func(){"spacefs": spacefs, "mount.spacefs": spacefs})
 }
 
 func TestScripts(t *testing.T) {

@@ -14,8 +14,10 @@ func unmountCommand() *cli.Command {
 		Name:      "unmount",
 		Aliases:   []string{"umount"},
 		Usage:     "unmount a space, wait for the final sync and show its result",
-		UsageText: "unmount DIR",
-		Flags:     []cli.Flag{eventsFlag, quietFlag},
+		UsageText: "unmount [--lazy] DIR",
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "lazy", Aliases: []string{"z"}, Usage: "also if it is in use: out of sight at once, and over when it is not in use any more"},
+			eventsFlag, quietFlag},
 		Action: func(c *cli.Context) error {
 			args, err := arguments(c, 1, 1)
 			if err != nil {
@@ -44,7 +46,7 @@ func unmountCommand() *cli.Command {
 			}
 			defer s.Close()
 			report := newReporter(c)
-			reports, err := s.Unmount(c.Context, report)
+			reports, err := s.Unmount(c.Context, c.Bool("lazy"), report)
 			report.end()
 			if err != nil {
 				return err

@@ -36,6 +36,7 @@ func MountInBackground(report materialize.Reporter) error {
 		return err
 	}
 	child := exec.Command(self, os.Args[1:]...)
+	child.Args[0] = os.Args[0] // mount(8) calls us by another name
 	child.Env = append(os.Environ(), backgroundEnv+"=1")
 	child.Stdout, child.Stderr = log, log
 	child.ExtraFiles = []*os.File{write}

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"syscall"
 	"time"
@@ -26,6 +25,7 @@ type MountRequest struct {
 	Create     bool        // make a space that does not exist
 	AllowOther bool
 	ReadOnly   bool
+	NoExec     bool
 	Debug      bool
 }
 
@@ -35,6 +35,8 @@ type MountRequest struct {
 type mounted struct {
 	request MountRequest
 	server  *fusefs.Server
+	store   *spacedb.Store
+	socket  string
 	final   chan struct{} // closed when reports and err are there
 	reports []SyncReport
 	err     error
@@ -51,7 +53,7 @@ func Mount(ctx context.Context, r MountRequest, report materialize.Reporter, rea
 	if err != nil {
 		return nil, err
 	}
-	m := &mounted{request: r, final: make(chan struct{}), report: newRelay(report)}
+	m := &mounted{request: r, store: store, final: make(chan struct{}), report: newRelay(report)}
 	s := &service{store: store, mount: m}
 	if err := m.start(ctx, s, report); err != nil {
 		return nil, errors.Join(err, store.Close())
@@ -60,6 +62,7 @@ func Mount(ctx context.Context, r MountRequest, report materialize.Reporter, rea
 	if err != nil {
 		return nil, errors.Join(err, m.server.Detach(), store.Close())
 	}
+	m.socket = socket
 	control := &http.Server{Handler: s}
 	go control.Serve(listener)
 	err = store.Announce(spacedb.Holder{PID: os.Getpid(), Mountpoint: m.server.Dir(), Socket: socket})
@@ -143,70 +146,10 @@ func (m *mounted) start(ctx context.Context, s *service, report materialize.Repo
 	syscall.Umask(0) // the kernel has applied the caller's
 	var err error
 	m.server, err = fusefs.Mount(s.store, m.request.Dir, fusefs.Options{
-		AllowOther: m.request.AllowOther, ReadOnly: m.request.ReadOnly, Debug: m.request.Debug, FsName: m.request.Space,
+		AllowOther: m.request.AllowOther, NoExec: m.request.NoExec, ReadOnly: m.request.ReadOnly, Debug: m.request.Debug, FsName: m.request.Space,
 	})
 	if err == nil {
 		s.store.SetBusy(m.server.Busy)
 	}
 	return err
-}
-
-// serve returns when the space is unmounted, by whomever. The first SIGINT or
-// SIGTERM unmounts, whoever still uses the mount; a second one ends the process
-// without the final sync.
-func (m *mounted) serve(ctx context.Context) {
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
-	gone := make(chan struct{})
-	go func() {
-		m.server.Wait()
-		close(gone)
-	}()
-	asked := ctx.Done()
-	for {
-		select {
-		case <-gone:
-			go func() { // from here on, to force is to give up the final sync
-				<-signals
-				os.Exit(int(Interrupts))
-			}()
-			return
-		case <-signals:
-		case <-asked:
-			asked = nil
-		}
-		if m.server.Unmount() != nil {
-			_ = m.server.Detach()
-		}
-	}
-}
-
-// finish makes everything durable, syncs the mirror and closes the store.
-func (m *mounted) finish(ctx context.Context, s *service) (reports []SyncReport, err error) {
-	ctx = context.WithoutCancel(ctx)
-	err = s.store.Seal(ctx)
-	if m.request.Sync.Dir != "" && err == nil {
-		if reports, err = s.sync(ctx, m.request.Sync, m.report); err != nil {
-			err = &Error{ClassOf(err), fmt.Sprintf("the final sync did not happen: %v (the space has everything)", err)}
-		}
-	}
-	return reports, errors.Join(err, s.store.Close())
-}
-
-// unmount is what `spacefs unmount` asks for: it returns the final sync's
-// reports.
-func (m *mounted) unmount(ctx context.Context, report materialize.Reporter) ([]SyncReport, error) {
-	defer m.report.also(report)()
-	if err := m.server.Unmount(); err != nil {
-		if errors.Is(err, fusefs.ErrBusy) {
-			return nil, &Error{Failed, fmt.Sprintf("%v: close what has files open in it, or leave it with cd (fuser -vm %s tells who)", err, m.server.Dir())}
-		}
-		return nil, err
-	}
-	select {
-	case <-m.final:
-		return m.reports, m.err
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
 }

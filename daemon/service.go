@@ -84,7 +84,7 @@ func (s *service) do(ctx context.Context, op string, args json.RawMessage, repor
 		return s.store.Check(ctx)
 	case "unmount":
 		if s.mount != nil {
-			return s.mount.unmount(ctx, report)
+			return with(args, func(lazy bool) (any, error) { return s.mount.unmount(ctx, lazy, report) })
 		}
 		return nil, &Error{Failed, "the space is not mounted"}
 	}

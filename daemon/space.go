@@ -137,8 +137,9 @@ func (s *Space) Check(ctx context.Context) (out []spacedb.Finding, err error) {
 }
 
 // Unmount unmounts the space, waits for the final sync and returns its report.
-func (s *Space) Unmount(ctx context.Context, report materialize.Reporter) (out []SyncReport, err error) {
-	err = s.call(ctx, "unmount", nil, &out, report, nil)
+// A lazy one does not wait for who uses the mount, and then has none.
+func (s *Space) Unmount(ctx context.Context, lazy bool, report materialize.Reporter) (out []SyncReport, err error) {
+	err = s.call(ctx, "unmount", lazy, &out, report, nil)
 	return out, err
 }
 

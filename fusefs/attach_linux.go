@@ -71,6 +71,9 @@ func mountDirectly(dir string, o Options) (fd int, err error) {
 	if o.ReadOnly {
 		flags |= unix.MS_RDONLY
 	}
+	if o.NoExec {
+		flags |= unix.MS_NOEXEC
+	}
 	data := fmt.Sprintf("fd=%d,rootmode=40000,user_id=%d,group_id=%d,%s", fd, os.Geteuid(), os.Getegid(), kernelOptions(o))
 	if err := unix.Mount(o.FsName, dir, "fuse."+typeName, flags, data); err != nil {
 		unix.Close(fd)
@@ -96,6 +99,9 @@ func mountByHelper(dir string, o Options) (fd int, err error) {
 	list := kernelOptions(o) + ",subtype=" + typeName + ",fsname=" + escape.Replace(o.FsName)
 	if o.ReadOnly {
 		list += ",ro"
+	}
+	if o.NoExec {
+		list += ",noexec"
 	}
 	cmd := exec.Command(bin, "-o", list, "--", dir)
 	cmd.Env = append(cmd.Environ(), "LC_ALL=C", "_FUSE_COMMFD=3")

@@ -2,6 +2,7 @@ package fusefs
 
 import (
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -31,10 +32,23 @@ const opForget = 2
 type counter struct {
 	fuse.RawFileSystem
 	requests [len(opcodes)]struct{ count, nanos atomic.Int64 }
+
+	// gate is held shared by every request, and alone, for good, by shut.
+	gate sync.RWMutex
+}
+
+// shut returns when no request is being answered. Those that come later wait for
+// ever, which is until this process ends: then the kernel answers them.
+func (c *counter) shut() { c.gate.Lock() }
+
+func (c *counter) enter() time.Time {
+	c.gate.RLock()
+	return time.Now()
 }
 
 // since is deferred with the time a request came.
 func (c *counter) since(opcode uint32, came time.Time) {
+	c.gate.RUnlock()
 	r := &c.requests[opcode%uint32(len(opcodes))]
 	r.count.Add(1)
 	r.nanos.Add(int64(time.Since(came)))
@@ -59,171 +73,171 @@ func (c *counter) counts() map[string]RequestCount {
 type cancel = <-chan struct{}
 
 func (c *counter) Lookup(x cancel, h *fuse.InHeader, name string, out *fuse.EntryOut) fuse.Status {
-	defer c.since(h.Opcode, time.Now())
+	defer c.since(h.Opcode, c.enter())
 	return c.RawFileSystem.Lookup(x, h, name, out)
 }
 
 func (c *counter) Forget(node, n uint64) {
-	defer c.since(opForget, time.Now())
+	defer c.since(opForget, c.enter())
 	c.RawFileSystem.Forget(node, n)
 }
 
 func (c *counter) GetAttr(x cancel, in *fuse.GetAttrIn, out *fuse.AttrOut) fuse.Status {
-	defer c.since(in.Opcode, time.Now())
+	defer c.since(in.Opcode, c.enter())
 	return c.RawFileSystem.GetAttr(x, in, out)
 }
 
 func (c *counter) SetAttr(x cancel, in *fuse.SetAttrIn, out *fuse.AttrOut) fuse.Status {
-	defer c.since(in.Opcode, time.Now())
+	defer c.since(in.Opcode, c.enter())
 	return c.RawFileSystem.SetAttr(x, in, out)
 }
 
 func (c *counter) Readlink(x cancel, h *fuse.InHeader) ([]byte, fuse.Status) {
-	defer c.since(h.Opcode, time.Now())
+	defer c.since(h.Opcode, c.enter())
 	return c.RawFileSystem.Readlink(x, h)
 }
 
 func (c *counter) Symlink(x cancel, h *fuse.InHeader, target, name string, out *fuse.EntryOut) fuse.Status {
-	defer c.since(h.Opcode, time.Now())
+	defer c.since(h.Opcode, c.enter())
 	return c.RawFileSystem.Symlink(x, h, target, name, out)
 }
 
 func (c *counter) Mknod(x cancel, in *fuse.MknodIn, name string, out *fuse.EntryOut) fuse.Status {
-	defer c.since(in.Opcode, time.Now())
+	defer c.since(in.Opcode, c.enter())
 	return c.RawFileSystem.Mknod(x, in, name, out)
 }
 
 func (c *counter) Mkdir(x cancel, in *fuse.MkdirIn, name string, out *fuse.EntryOut) fuse.Status {
-	defer c.since(in.Opcode, time.Now())
+	defer c.since(in.Opcode, c.enter())
 	return c.RawFileSystem.Mkdir(x, in, name, out)
 }
 
 func (c *counter) Unlink(x cancel, h *fuse.InHeader, name string) fuse.Status {
-	defer c.since(h.Opcode, time.Now())
+	defer c.since(h.Opcode, c.enter())
 	return c.RawFileSystem.Unlink(x, h, name)
 }
 
 func (c *counter) Rmdir(x cancel, h *fuse.InHeader, name string) fuse.Status {
-	defer c.since(h.Opcode, time.Now())
+	defer c.since(h.Opcode, c.enter())
 	return c.RawFileSystem.Rmdir(x, h, name)
 }
 
 func (c *counter) Rename(x cancel, in *fuse.RenameIn, oldName, newName string) fuse.Status {
-	defer c.since(in.Opcode, time.Now())
+	defer c.since(in.Opcode, c.enter())
 	return c.RawFileSystem.Rename(x, in, oldName, newName)
 }
 
 func (c *counter) Link(x cancel, in *fuse.LinkIn, name string, out *fuse.EntryOut) fuse.Status {
-	defer c.since(in.Opcode, time.Now())
+	defer c.since(in.Opcode, c.enter())
 	return c.RawFileSystem.Link(x, in, name, out)
 }
 
 func (c *counter) Open(x cancel, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
-	defer c.since(in.Opcode, time.Now())
+	defer c.since(in.Opcode, c.enter())
 	return c.RawFileSystem.Open(x, in, out)
 }
 
 func (c *counter) Read(x cancel, in *fuse.ReadIn, buf []byte) (fuse.ReadResult, fuse.Status) {
-	defer c.since(in.Opcode, time.Now())
+	defer c.since(in.Opcode, c.enter())
 	return c.RawFileSystem.Read(x, in, buf)
 }
 
 func (c *counter) Write(x cancel, in *fuse.WriteIn, data []byte) (uint32, fuse.Status) {
-	defer c.since(in.Opcode, time.Now())
+	defer c.since(in.Opcode, c.enter())
 	return c.RawFileSystem.Write(x, in, data)
 }
 
 func (c *counter) Flush(x cancel, in *fuse.FlushIn) fuse.Status {
-	defer c.since(in.Opcode, time.Now())
+	defer c.since(in.Opcode, c.enter())
 	return c.RawFileSystem.Flush(x, in)
 }
 
 func (c *counter) Create(x cancel, in *fuse.CreateIn, name string, out *fuse.CreateOut) fuse.Status {
-	defer c.since(in.Opcode, time.Now())
+	defer c.since(in.Opcode, c.enter())
 	return c.RawFileSystem.Create(x, in, name, out)
 }
 
 func (c *counter) Tmpfile(x cancel, in *fuse.CreateIn, out *fuse.CreateOut) fuse.Status {
-	defer c.since(in.Opcode, time.Now())
+	defer c.since(in.Opcode, c.enter())
 	return c.RawFileSystem.Tmpfile(x, in, out)
 }
 
 func (c *counter) Fsync(x cancel, in *fuse.FsyncIn) fuse.Status {
-	defer c.since(in.Opcode, time.Now())
+	defer c.since(in.Opcode, c.enter())
 	return c.RawFileSystem.Fsync(x, in)
 }
 
 func (c *counter) FsyncDir(x cancel, in *fuse.FsyncIn) fuse.Status {
-	defer c.since(in.Opcode, time.Now())
+	defer c.since(in.Opcode, c.enter())
 	return c.RawFileSystem.FsyncDir(x, in)
 }
 
 func (c *counter) GetXAttr(x cancel, h *fuse.InHeader, name string, dest []byte) (uint32, fuse.Status) {
-	defer c.since(h.Opcode, time.Now())
+	defer c.since(h.Opcode, c.enter())
 	return c.RawFileSystem.GetXAttr(x, h, name, dest)
 }
 
 func (c *counter) ListXAttr(x cancel, h *fuse.InHeader, dest []byte) (uint32, fuse.Status) {
-	defer c.since(h.Opcode, time.Now())
+	defer c.since(h.Opcode, c.enter())
 	return c.RawFileSystem.ListXAttr(x, h, dest)
 }
 
 func (c *counter) SetXAttr(x cancel, in *fuse.SetXAttrIn, name string, value []byte) fuse.Status {
-	defer c.since(in.Opcode, time.Now())
+	defer c.since(in.Opcode, c.enter())
 	return c.RawFileSystem.SetXAttr(x, in, name, value)
 }
 
 func (c *counter) RemoveXAttr(x cancel, h *fuse.InHeader, name string) fuse.Status {
-	defer c.since(h.Opcode, time.Now())
+	defer c.since(h.Opcode, c.enter())
 	return c.RawFileSystem.RemoveXAttr(x, h, name)
 }
 
 func (c *counter) OpenDir(x cancel, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
-	defer c.since(in.Opcode, time.Now())
+	defer c.since(in.Opcode, c.enter())
 	return c.RawFileSystem.OpenDir(x, in, out)
 }
 
 func (c *counter) ReadDir(x cancel, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
-	defer c.since(in.Opcode, time.Now())
+	defer c.since(in.Opcode, c.enter())
 	return c.RawFileSystem.ReadDir(x, in, out)
 }
 
 func (c *counter) ReadDirPlus(x cancel, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
-	defer c.since(in.Opcode, time.Now())
+	defer c.since(in.Opcode, c.enter())
 	return c.RawFileSystem.ReadDirPlus(x, in, out)
 }
 
 func (c *counter) StatFs(x cancel, h *fuse.InHeader, out *fuse.StatfsOut) fuse.Status {
-	defer c.since(h.Opcode, time.Now())
+	defer c.since(h.Opcode, c.enter())
 	return c.RawFileSystem.StatFs(x, h, out)
 }
 
 func (c *counter) Statx(x cancel, in *fuse.StatxIn, out *fuse.StatxOut) fuse.Status {
-	defer c.since(in.Opcode, time.Now())
+	defer c.since(in.Opcode, c.enter())
 	return c.RawFileSystem.Statx(x, in, out)
 }
 
 func (c *counter) Fallocate(x cancel, in *fuse.FallocateIn) fuse.Status {
-	defer c.since(in.Opcode, time.Now())
+	defer c.since(in.Opcode, c.enter())
 	return c.RawFileSystem.Fallocate(x, in)
 }
 
 func (c *counter) Lseek(x cancel, in *fuse.LseekIn, out *fuse.LseekOut) fuse.Status {
-	defer c.since(in.Opcode, time.Now())
+	defer c.since(in.Opcode, c.enter())
 	return c.RawFileSystem.Lseek(x, in, out)
 }
 
 func (c *counter) CopyFileRange(x cancel, in *fuse.CopyFileRangeIn) (uint32, fuse.Status) {
-	defer c.since(in.Opcode, time.Now())
+	defer c.since(in.Opcode, c.enter())
 	return c.RawFileSystem.CopyFileRange(x, in)
 }
 
 func (c *counter) Ioctl(x cancel, in *fuse.IoctlIn, data []byte, out *fuse.IoctlOut, reply []byte) fuse.Status {
-	defer c.since(in.Opcode, time.Now())
+	defer c.since(in.Opcode, c.enter())
 	return c.RawFileSystem.Ioctl(x, in, data, out, reply)
 }
 
 func (c *counter) Access(x cancel, in *fuse.AccessIn) fuse.Status {
-	defer c.since(in.Opcode, time.Now())
+	defer c.since(in.Opcode, c.enter())
 	return c.RawFileSystem.Access(x, in)
 }

@@ -18,6 +18,9 @@ func (s *Server) Busy(id spacedb.NodeID) bool {
 	}
 	s.visiting.RLock()
 	defer s.visiting.RUnlock()
+	if s.isShut {
+		return false
+	}
 	dir, name := path.Split(at)
 	return s.hasWriter(strings.TrimSuffix(dir, "/"), name)
 }

@@ -18,6 +18,7 @@ import (
 type Options struct {
 	AllowOther bool   // let other users in; modes and owners decide how far
 	ReadOnly   bool   // refuse changes through the mount
+	NoExec     bool   // refuse to run programs in it
 	Debug      bool   // log every request
 	FsName     string // what the mount table calls the source: the space's path
 }
@@ -35,6 +36,7 @@ type Server struct {
 	// visiting is held shared by those of us who work inside the mount, so that
 	// Unmount does not find it in use by us. It comes before every other lock.
 	visiting sync.RWMutex
+	isShut   bool // guarded by visiting: nobody answers in there any more
 }
 
 // ErrBusy: some program has a file open in the mount, or works in it.
@@ -151,6 +153,16 @@ func (s *Server) Detach() error {
 		return fmt.Errorf("detach %s: %w", s.dir, err)
 	}
 	return nil
+}
+
+// Shut ends the mount for those who still use it after Detach: it returns when
+// no request is being answered, and what they ask from then on is answered with
+// an error when this process ends, which must be soon.
+func (s *Server) Shut() {
+	s.visiting.Lock()
+	s.isShut = true
+	s.visiting.Unlock()
+	s.counter.shut()
 }
 
 // Requests is what the kernel asked so far, by the requests' names.

@@ -64,7 +64,9 @@ func (n *notifier) run() {
 func (n *notifier) visit(work func(*Server)) {
 	n.server.visiting.RLock()
 	defer n.server.visiting.RUnlock()
-	work(n.server)
+	if !n.server.isShut {
+		work(n.server)
+	}
 }
 
 // echoes is how many changes of one batch are made heard. Whoever restores ten

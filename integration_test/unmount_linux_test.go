@@ -2,7 +2,9 @@ package integration_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -77,4 +79,58 @@ func TestMountInFront(t *testing.T) {
 		t.Errorf("it says %q", out)
 	}
 	b.sound("docs.space")
+}
+
+// SIGTERM ends a mount that programs go on writing in. Whatever they were told
+// is done is in the space.
+func TestSIGTERMUnderLoadKeepsWhatWasDone(t *testing.T) {
+	needFUSE(t)
+	b := newBench(t)
+	b.mkdir("mirror")
+	b.mkdir("done")
+	b.mount("--create", "--mirror", "mirror", "docs.space")
+	pid := b.status("docs.space").PID
+	for i := range 4 { // each works inside, so that the mount stays in use
+		b.background(fmt.Sprintf("writer%d", i), "bash", "-c", fmt.Sprintf(`cd mnt; for n in $(seq 1000000); do
+			echo $n >> log%[1]d && echo $n > new%[1]d && mv new%[1]d current%[1]d && echo $n > %[2]s/%[1]d || exit; done`, i, b.path("done")))
+	}
+	for i := range 4 {
+		b.eventually("the writers write", func() bool { return lastNumber(b.path("done", fmt.Sprint(i))) > 50 })
+	}
+	b.ok(syscall.Kill(pid, syscall.SIGTERM))
+	b.eventually("out of sight", func() bool { return !mountedAt(b.path("mnt")) })
+	before := lastNumber(b.path("done", "0"))
+	b.eventually("who is inside goes on", func() bool { return lastNumber(b.path("done", "0")) > before })
+	b.ok(syscall.Kill(pid, syscall.SIGTERM)) // enough
+	b.eventually("the daemon ends", func() bool { return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) })
+	for _, writer := range b.running {
+		if err := writer.Wait(); err == nil {
+			t.Error("a writer noticed nothing")
+		}
+	}
+	for i := range 4 {
+		done := lastNumber(b.path("done", fmt.Sprint(i)))
+		for _, name := range []string{"log", "current"} {
+			text := b.done("cat", "docs.space", fmt.Sprint(name, i))
+			lines := strings.Fields(text)
+			if last, _ := strconv.Atoi(lines[len(lines)-1]); last != done && last != done+1 {
+				t.Errorf("%s%d ends with %d, and %d was done", name, i, last, done)
+			}
+			if name == "log" && len(lines) < done {
+				t.Errorf("log%d has %d lines, and %d were written", i, len(lines), done)
+			}
+		}
+	}
+	b.sound("docs.space")
+	b.agree("docs.space", "mirror")
+	if _, err := os.Stat(b.path("docs.space.lock")); err == nil {
+		t.Error("the lock file was left behind")
+	}
+}
+
+// lastNumber is what a writer says is done; 0 in the moment it says so.
+func lastNumber(path string) int {
+	text, _ := os.ReadFile(path)
+	n, _ := strconv.Atoi(strings.TrimSpace(string(text)))
+	return n
 }
