@@ -1,6 +1,9 @@
 package conflict
 
-import "sort"
+import (
+	"fmt"
+	"sort"
+)
 
 // Op is what an action does.
 type Op uint8
@@ -14,8 +17,18 @@ const (
 	Remove           // whatever is there
 )
 
-func (o Op) String() string {
-	return [...]string{"adopt", "write", "mkdir", "symlink", "chmod", "remove"}[o]
+var ops = [...]string{"adopt", "write", "mkdir", "symlink", "chmod", "remove"}
+
+func (o Op) String() string { return ops[o] }
+
+// ParseOp reads what String writes.
+func ParseOp(text string) (Op, error) {
+	for o, name := range ops {
+		if name == text {
+			return Op(o), nil
+		}
+	}
+	return 0, fmt.Errorf("no action is called %q", text)
 }
 
 // Action is one step of a plan. It holds only as long as its side holds Expect

@@ -80,7 +80,7 @@ func summary(e materialize.Event) string {
 	}
 	n := e.Counts
 	switch e.Kind {
-	case "sync":
+	case "sync", "apply":
 		return syncSummary(e)
 	case "export":
 		return fmt.Sprintf("exported %d documents (%d bytes), %d directories, %d symlinks, failed %d", n["documents"], n["bytes"], n["directories"], n["symlinks"], n["failed"])
@@ -120,8 +120,11 @@ func syncSummary(e materialize.Event) string {
 		what += fmt.Sprintf(", %d unresolved", n["unresolved"])
 	}
 	verb := "synced"
-	if e.DryRun {
+	switch {
+	case e.DryRun:
 		verb = "would sync"
+	case e.Kind == "apply":
+		verb = "applied to"
 	}
 	return fmt.Sprintf("%s %s: %s (%d ms)", verb, e.Directory, what, e.Millis)
 }

@@ -72,6 +72,10 @@ func (s *service) do(ctx context.Context, op string, args json.RawMessage, repor
 		return s.runs()
 	case "run":
 		return with(args, func(id int64) (any, error) { return s.run(id) })
+	case "plan":
+		return with(args, func(r SyncRequest) (any, error) { return s.plan(ctx, r, report) })
+	case "apply":
+		return with(args, func(r ApplyRequest) (any, error) { return s.apply(ctx, r, report) })
 	case "undo":
 		return with(args, func(r UndoRequest) (any, error) { return s.undo(ctx, r, report) })
 	case "explain":

@@ -130,9 +130,12 @@ func socketDir(name int) string {
 	return places[len(places)-1]
 }
 
+// maxRequest is more than the largest plan; the rest are a few words.
+const maxRequest = 2 << 30
+
 // ServeHTTP answers the socket.
 func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	args, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
+	args, err := io.ReadAll(io.LimitReader(r.Body, maxRequest))
 	if err != nil || r.Method != http.MethodPost {
 		http.Error(w, "POST /OPERATION", http.StatusBadRequest)
 		return

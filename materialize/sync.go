@@ -20,6 +20,7 @@ type SyncOptions struct {
 	Reporter      Reporter
 	Now           func() time.Time
 	wrap          func(disk) disk // tests put faults between
+	only          *planned        // nil: whatever there is to do
 
 	// Of a live mirror.
 	focus *focus                             // nil: on everything
@@ -37,7 +38,8 @@ type SyncResult struct {
 	Failed     []PathError
 	Unresolved []conflict.Conflict
 	Notices    []string
-	Scanned    int // entries of the mirror
+	Scanned    int    // entries of the mirror
+	mirrorUUID string // "": the space did not know it
 	Duration   time.Duration
 
 	leftover leftover
@@ -109,6 +111,12 @@ func (s *syncer) sync(ctx context.Context) (err error) {
 		return err
 	}
 	defer s.mirror.root.Close()
+	s.result.mirrorUUID = s.mirror.known.UUID
+	if s.options.only != nil {
+		if err := s.options.only.check(s.mirror); err != nil {
+			return err
+		}
+	}
 	if !s.options.DryRun {
 		if err := s.mirror.enroll(s.store); err != nil {
 			return err
@@ -126,6 +134,14 @@ func (s *syncer) sync(ctx context.Context) (err error) {
 	return s.finish(nil)
 }
 
+// kind is what sort of run this is.
+func (s *syncer) kind() string {
+	if s.options.only != nil {
+		return "apply"
+	}
+	return "sync"
+}
+
 // start tells, once, that it is known what there is to do.
 func (s *syncer) start(plan conflict.Plan) {
 	if s.started {
@@ -133,7 +149,7 @@ func (s *syncer) start(plan conflict.Plan) {
 	}
 	s.started = true
 	s.options.Reporter.Tell(Event{
-		Event: Started, Kind: "sync", Run: s.run.ID, Space: s.store.File(), Directory: s.result.Mirror, DryRun: s.options.DryRun, Total: len(plan.Actions),
+		Event: Started, Kind: s.kind(), Run: s.run.ID, Space: s.store.File(), Directory: s.result.Mirror, DryRun: s.options.DryRun, Total: len(plan.Actions),
 	})
 }
 
@@ -154,7 +170,7 @@ func (s *syncer) conclude(err error) {
 		}
 	}
 	conclude(report, Event{
-		Kind: "sync", Run: s.result.Run, Directory: s.result.Mirror, DryRun: s.options.DryRun,
+		Kind: s.kind(), Run: s.result.Run, Directory: s.result.Mirror, DryRun: s.options.DryRun,
 		Outcome: outcomeOf(err, len(s.result.Failed), s.result.Contested()), Counts: s.result.counts(), Millis: s.result.Duration.Milliseconds(),
 	}, err, s.result.Failed, s.result.Notices)
 }
@@ -181,14 +197,17 @@ func (s *syncer) round(ctx context.Context) (again bool, err error) {
 	}
 	defer v.snapshot.Close()
 	s.tell(v)
+	if s.options.DryRun {
+		if err := s.guardDeletions(v); err != nil { // to be looked at is what a dry run is for
+			s.result.Notices = append(s.result.Notices, err.Error())
+		}
+		s.start(v.plan)
+		return false, nil
+	}
 	if !s.options.AcceptDeletes {
 		if err := s.guardDeletions(v); err != nil {
 			return false, err
 		}
-	}
-	if s.options.DryRun {
-		s.start(v.plan)
-		return false, nil
 	}
 	if err := s.mirror.checkWritable(v.plan); err != nil {
 		return false, err
@@ -218,7 +237,7 @@ func (s *syncer) round(ctx context.Context) (again bool, err error) {
 			return false, err
 		}
 	}
-	return onlyChanged(x.failed.list), s.seen(v)
+	return s.options.only == nil && onlyChanged(x.failed.list), s.seen(v)
 }
 
 // seen takes note of how far this round has brought both sides.
@@ -244,7 +263,8 @@ type view struct {
 	mirror   *mirrorScan
 	plan     conflict.Plan
 	apart    *apartPaths
-	withheld []string // is not in the plan and should be
+	refused  []PathError // planned, and not to be done any more
+	withheld []string    // is not in the plan and should be
 }
 
 func (s *syncer) look(ctx context.Context) (*view, error) {
@@ -315,6 +335,11 @@ func (s *syncer) scan(ctx context.Context, v *view) error {
 	plan := v.apart.leave(conflict.Reconcile(b, sp, mi, s.options.Rules))
 	v.plan, v.withheld = withhold(plan, &v.mirror.failed, &busy)
 	v.withheld = append(v.withheld, v.space.unsettled...)
+	if s.options.only != nil {
+		var rest []string
+		v.plan, rest, v.refused = s.options.only.keep(v.plan)
+		v.withheld = append(v.withheld, rest...)
+	}
 	return nil
 }
 
@@ -322,7 +347,7 @@ func (s *syncer) scan(ctx context.Context, v *view) error {
 func (s *syncer) tell(v *view) {
 	s.result.Scanned = v.mirror.scanned
 	s.result.Notices = append(v.space.notices, v.mirror.notices...)
-	s.result.Failed = append([]PathError(nil), v.mirror.failed.list...)
+	s.result.Failed = append(append([]PathError(nil), v.mirror.failed.list...), v.refused...)
 	s.result.Plan = conflict.Plan{
 		Actions:   append(append([]conflict.Action(nil), s.did...), v.plan.Actions...),
 		Conflicts: append(append([]conflict.Conflict(nil), s.ended...), v.plan.Conflicts...),
@@ -392,7 +417,7 @@ func (s *syncer) begin() error {
 	if s.run.ID != 0 {
 		return nil
 	}
-	run, err := s.store.BeginRun("sync", s.mirror.known.ID)
+	run, err := s.store.BeginRun(s.kind(), s.mirror.known.ID)
 	s.run, s.result.Run = run, run.ID
 	s.record = recorder{store: s.store, run: run.ID}
 	return err
