@@ -113,6 +113,24 @@ func TestARevisionOfWhatMovedBeforeItsCommitIsWhole(t *testing.T) {
 	checked(t, s)
 }
 
+// Nor does a revision miss what a commit stores as a patch while it is hashed.
+func TestCommitsWhileItIsSealedLeaveARevisionWhole(t *testing.T) {
+	s, _ := newSpace(t, calm)
+	tr := s.Tree(mount)
+	a := save(t, tr, "doc", string(noise(20*chunkSize)))
+	ok(t, s.Seal(t.Context()))
+	for i := range 60 {
+		ok(t, s.Sync())
+		must(tr.WriteAt(a.ID, fmt.Appendf(nil, "change %d", i), int64(19*chunkSize+i)))
+		committed := make(chan error)
+		go func() { committed <- s.Sync() }()
+		ok(t, s.Seal(t.Context()))
+		ok(t, <-committed)
+	}
+	ok(t, s.Seal(t.Context()))
+	checked(t, s)
+}
+
 func TestAContentThatGoesTakesItsPatchesAlong(t *testing.T) {
 	s, _ := newSpace(t, calm)
 	id, _ := largeFile(t, s, 3*chunkSize)

@@ -172,9 +172,10 @@ func (s *Store) sealNode(id NodeID, ready func(*node) bool) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		// While it was hashed it may have been written to, moved, or removed before
-		// anything of it was durable: then there is nothing to seal, and not here.
+		// anything of it was durable: then there is nothing to seal, and not here. Or
+		// a commit has stored what was written last as a patch.
 		still, worth, err := s.worthSealing(n)
-		if err != nil || !worth || still != path || n.version != version || !ready(n) {
+		if err != nil || !worth || still != path || n.version != version || !ready(n) || len(n.unfolded(1)) > 0 {
 			return err
 		}
 		t := s.Tree(n.wroteBy)
