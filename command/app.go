@@ -44,7 +44,9 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		UsageText: "spacefs COMMAND [FLAG ...] [ARGUMENT ...]",
 		Commands: []*cli.Command{
 			initCommand(), mountCommand(), unmountCommand(), syncCommand(), exportCommand(), importCommand(),
-			statusCommand(), conflictsCommand(), planCommand(), applyCommand(), runsCommand(), explainCommand(), undoCommand(), logCommand(), catCommand(), checkCommand(), versionCommand(),
+			statusCommand(), conflictsCommand(), planCommand(), applyCommand(), runsCommand(), explainCommand(), undoCommand(),
+			logCommand(), diffCommand(), catCommand(), restoreCommand(),
+			checkCommand(), versionCommand(),
 		},
 		Writer: stdout, ErrWriter: stderr,
 		HideVersion:    true,

@@ -88,6 +88,12 @@ func summary(e materialize.Event) string {
 		return fmt.Sprintf("imported %d (%d bytes), unchanged %d, skipped %d, failed %d", n["imported"], n["bytes"], n["unchanged"], n["skipped"], n["failed"])
 	case "undo":
 		return undoSummary(e)
+	case "restore":
+		verb := "restored"
+		if e.DryRun {
+			verb = "would restore"
+		}
+		return fmt.Sprintf("%s %d, unchanged %d, failed %d", verb, n["restored"], n["unchanged"], n["failed"])
 	}
 	return fmt.Sprintf("%s: %s", e.Kind, e.Outcome)
 }

@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -80,10 +79,6 @@ func (s *service) do(ctx context.Context, op string, args json.RawMessage, repor
 		return with(args, func(r UndoRequest) (any, error) { return s.undo(ctx, r, report) })
 	case "explain":
 		return with(args, func(r ExplainRequest) (any, error) { return s.explain(ctx, r) })
-	case "log":
-		return with(args, func(path []byte) (any, error) { return s.log(string(path)) })
-	case "cat":
-		return with(args, func(r catRequest) (any, error) { return s.cat(r, data) })
 	case "check":
 		return s.store.Check(ctx)
 	case "unmount":
@@ -91,6 +86,9 @@ func (s *service) do(ctx context.Context, op string, args json.RawMessage, repor
 			return with(args, func(lazy bool) (any, error) { return s.mount.unmount(ctx, lazy, report) })
 		}
 		return nil, &Error{Failed, "the space is not mounted"}
+	}
+	if operation, known := s.pastOperations(ctx, report, data)[op]; known {
+		return operation(args)
 	}
 	return nil, &Error{Failed, fmt.Sprintf("this spacefs knows no %q: is the daemon of another version?", op)}
 }
@@ -161,24 +159,4 @@ func (s *service) status() (Status, error) {
 	open, err := s.store.Conflicts(true)
 	st.Conflicts = len(open)
 	return st, err
-}
-
-func (s *service) log(path string) ([]spacedb.Revision, error) {
-	list, err := s.store.History(path)
-	if err != nil {
-		err = fmt.Errorf("%s: %w", path, err)
-	}
-	return list, err
-}
-
-func (s *service) cat(r catRequest, w io.Writer) (int64, error) {
-	content, _, err := s.store.OpenRevision(string(r.Path), r.Rev)
-	if errors.Is(err, spacedb.ErrNotFound) {
-		return 0, fmt.Errorf("%s: %w", r.Path, err)
-	}
-	if err != nil {
-		return 0, err
-	}
-	defer content.Close()
-	return io.Copy(w, content)
 }

@@ -112,24 +112,6 @@ func (s *Space) Conflicts(ctx context.Context, all bool) (out []spacedb.Conflict
 	return out, err
 }
 
-// Log lists a document's revisions, newest first.
-func (s *Space) Log(ctx context.Context, path string) (out []spacedb.Revision, err error) {
-	err = s.call(ctx, "log", []byte(path), &out, nil, nil)
-	return out, err
-}
-
-// catRequest names one revision; see spacedb.Store.OpenRevision.
-type catRequest struct {
-	Path []byte `json:"path"` // a name need not be UTF-8, and JSON must be
-	Rev  string `json:"rev"`
-}
-
-// Cat writes a revision's content to w.
-func (s *Space) Cat(ctx context.Context, path, rev string, w io.Writer) error {
-	var size int64
-	return s.call(ctx, "cat", catRequest{[]byte(path), rev}, &size, nil, w)
-}
-
 // Check verifies the whole space.
 func (s *Space) Check(ctx context.Context) (out []spacedb.Finding, err error) {
 	err = s.call(ctx, "check", nil, &out, nil, nil)

@@ -2,7 +2,6 @@ package spacedb
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -24,71 +23,82 @@ type revisionRecord struct {
 // History lists the revisions of the document at path, newest first; of the
 // document that was there last, if there is none now. ErrNotFound when the path
 // never held one.
-func (s *Store) History(path string) ([]Revision, error) {
+func (s *Store) History(path string) (list []Revision, err error) {
 	v, err := s.Snapshot(context.Background())
 	if err != nil {
 		return nil, err
 	}
 	defer v.Close()
-	records, _, err := v.history(path)
+	d, err := v.document(path)
 	if err != nil {
 		return nil, err
 	}
-	list := make([]Revision, len(records))
-	for i, r := range records {
-		list[i] = r.Revision
-	}
-	return list, nil
+	err = v.revisions(d, func(r revisionRecord) { list = append(list, r.Revision) }, `ORDER BY number DESC`)
+	return list, err
 }
 
-// history also returns the live node at path, 0 when there is none.
-func (v *Snapshot) history(path string) (list []revisionRecord, live NodeID, err error) {
-	var document, current int64
+// documentAt is the document that a path stands for.
+type documentAt struct {
+	id      int64  // 0: not sealed yet
+	live    NodeID // 0: nothing is at the path
+	current int64  // the revision that live holds; 0: it was changed since, or none
+}
+
+func (v *Snapshot) document(path string) (d documentAt, err error) {
 	it, err := v.Item(path)
 	switch {
 	case err == nil && it.Attr.IsDir():
-		return nil, 0, ErrIsDir
+		return d, ErrIsDir
 	case err == nil:
-		live = it.Attr.ID
+		d.live = it.Attr.ID
 		_, err = v.conn.one(func(r row) error {
-			document = r.int(0)
+			d.id = r.int(0)
 			if r.int(2) == 1 {
-				current = r.int(1)
+				d.current = r.int(1)
 			}
 			return nil
-		}, `SELECT document, revision, sealed FROM node WHERE id = ?`, live)
+		}, `SELECT document, revision, sealed FROM node WHERE id = ?`, d.live)
 	case errors.Is(err, ErrNotFound), errors.Is(err, ErrNotDir):
 		err = nil
 	}
 	if err != nil {
-		return nil, 0, err
+		return d, err
 	}
-	if document == 0 {
+	if d.id == 0 {
 		// Nothing is there, or something that was not sealed yet: then the
 		// history that waits at the path is the one it will go on with.
-		_, err = v.conn.one(func(r row) error { document = r.int(0); return nil },
+		_, err = v.conn.one(func(r row) error { d.id = r.int(0); return nil },
 			`SELECT id FROM document WHERE path = ? ORDER BY deleted DESC, id DESC LIMIT 1`, []byte(path))
 		if err != nil {
-			return nil, 0, err
+			return d, err
 		}
 	}
-	if document == 0 && live == 0 {
-		return nil, 0, ErrNotFound
+	if d.id == 0 && d.live == 0 {
+		return d, ErrNotFound
 	}
-	err = v.conn.query(func(r row) error {
-		list = append(list, revisionRecord{
-			Revision: Revision{
-				Document: r.text(1), Number: int(r.int(2)), Path: r.text(3), Time: time.Unix(0, r.int(4)),
-				Origin: Origin(r.int(5)), Run: r.int(6), Mode: uint32(r.int(7)), Size: r.int(8), SHA256: r.hash(9),
-				Lost: r.int(10) == 1, Current: r.int(0) == current,
-			},
-			id: r.int(0), chunks: append([]byte(nil), r.bytes(11)...),
-		})
+	return d, nil
+}
+
+const revisionColumns = `SELECT revision.id, uuid, number, revision.path, time, origin, run, mode, size, sha256, lost, chunks, revision.mtime
+	FROM revision JOIN document ON document.id = revision.document `
+
+func scanRevision(r row, current int64) revisionRecord {
+	return revisionRecord{
+		Revision: Revision{
+			Document: r.text(1), Number: int(r.int(2)), Path: r.text(3), Time: time.Unix(0, r.int(4)),
+			Origin: Origin(r.int(5)), Run: r.int(6), Mode: uint32(r.int(7)), Size: r.int(8), SHA256: r.hash(9),
+			Lost: r.int(10) == 1, Current: r.int(0) == current, Mtime: time.Unix(0, r.int(12)),
+		},
+		id: r.int(0), chunks: append([]byte(nil), r.bytes(11)...),
+	}
+}
+
+// revisions calls fn for the revisions of a document that match.
+func (v *Snapshot) revisions(d documentAt, fn func(revisionRecord), which string, args ...any) error {
+	return v.conn.query(func(r row) error {
+		fn(scanRevision(r, d.current))
 		return nil
-	}, `SELECT revision.id, uuid, number, revision.path, time, origin, run, mode, size, sha256, lost, chunks
-		FROM revision JOIN document ON document.id = revision.document
-		WHERE document = ? ORDER BY number DESC`, document)
-	return list, live, err
+	}, revisionColumns+`WHERE document = ? `+which, append([]any{d.id}, args...)...)
 }
 
 // OpenRevision reads one revision of the document at path. rev is a number, a
@@ -110,28 +120,14 @@ func (s *Store) OpenRevision(path, rev string) (io.ReadCloser, Revision, error) 
 }
 
 func (v *Snapshot) openRevision(path, rev string) (io.Reader, Revision, error) {
-	list, live, err := v.history(path)
+	d, err := v.document(path)
 	if err != nil {
 		return nil, Revision{}, err
 	}
 	if rev == "" {
-		if live == 0 {
-			return nil, Revision{}, ErrNotFound
-		}
-		it, err := v.Item(path)
-		if err != nil {
-			return nil, Revision{}, err
-		}
-		r := Revision{Path: path, Mode: it.Attr.Mode, Size: it.Attr.Size, SHA256: it.SHA256, Time: time.Unix(0, it.Attr.Mtime), Current: true}
-		for _, known := range list {
-			if known.Current {
-				r = known.Revision
-			}
-		}
-		content, err := v.Open(live)
-		return content, r, err
+		return v.openCurrent(path, d)
 	}
-	r, err := pickRevision(list, rev)
+	r, err := v.pickRevision(d, rev)
 	if err != nil {
 		return nil, Revision{}, err
 	}
@@ -139,34 +135,51 @@ func (v *Snapshot) openRevision(path, rev string) (io.Reader, Revision, error) {
 	return content, r.Revision, err
 }
 
-// pickRevision finds what rev means in a history, newest first.
-func pickRevision(list []revisionRecord, rev string) (revisionRecord, error) {
-	if number, err := strconv.Atoi(rev); err == nil && len(rev) < 8 {
-		for _, r := range list {
-			if r.Number == number {
-				return r, nil
-			}
-		}
-		return revisionRecord{}, fmt.Errorf("%w: %d", ErrNoRevision, number)
+// openCurrent reads what is at the path now. Of a content that is not sealed
+// there is no revision to tell of.
+func (v *Snapshot) openCurrent(path string, d documentAt) (io.Reader, Revision, error) {
+	if d.live == 0 {
+		return nil, Revision{}, ErrNotFound
 	}
-	if at, ok := parseTime(rev); ok {
-		for _, r := range list {
-			if !r.Lost && !r.Time.After(at) {
-				return r, nil
-			}
-		}
-		return revisionRecord{}, fmt.Errorf("%w: none is as old as %s", ErrNoRevision, rev)
+	it, err := v.Item(path)
+	if err != nil {
+		return nil, Revision{}, err
 	}
-	prefix := strings.ToLower(rev)
-	if len(prefix) < 4 || strings.Trim(prefix, "0123456789abcdef") != "" {
-		return revisionRecord{}, fmt.Errorf("%w: %q is no number, time or hash", ErrNoRevision, rev)
-	}
-	for _, r := range list {
-		if strings.HasPrefix(hex.EncodeToString(r.SHA256[:]), prefix) {
-			return r, nil
+	r := Revision{Path: path, Mode: it.Attr.Mode, Size: it.Attr.Size, SHA256: it.SHA256, Time: time.Unix(0, it.Attr.Mtime), Mtime: time.Unix(0, it.Attr.Mtime), Current: true}
+	if d.current != 0 {
+		err = v.revisions(d, func(known revisionRecord) { r = known.Revision }, `AND revision.id = ?`, d.current)
+		if err != nil {
+			return nil, Revision{}, err
 		}
 	}
-	return revisionRecord{}, fmt.Errorf("%w: no hash begins with %s", ErrNoRevision, rev)
+	content, err := v.Open(d.live)
+	return content, r, err
+}
+
+// pickRevision finds what rev means in a document's history.
+func (v *Snapshot) pickRevision(d documentAt, rev string) (r revisionRecord, err error) {
+	take := func(found revisionRecord) { r = found }
+	var missing string
+	number, notNumber := strconv.Atoi(rev)
+	at, isTime := parseTime(rev)
+	prefix := strings.ToUpper(rev)
+	switch {
+	case notNumber == nil && len(rev) < 8:
+		missing = strconv.Itoa(number)
+		err = v.revisions(d, take, `AND number = ?`, number)
+	case isTime:
+		missing = "none is as old as " + rev
+		err = v.revisions(d, take, `AND NOT lost AND time <= ? ORDER BY number DESC LIMIT 1`, at.UnixNano())
+	case len(prefix) >= 4 && strings.Trim(prefix, "0123456789ABCDEF") == "":
+		missing = "no hash begins with " + rev
+		err = v.revisions(d, take, `AND substr(hex(sha256), 1, ?) = ? ORDER BY number DESC LIMIT 1`, len(prefix), prefix)
+	default:
+		missing = fmt.Sprintf("%q is no number, time or hash", rev)
+	}
+	if err == nil && r.id == 0 {
+		err = fmt.Errorf("%w: %s", ErrNoRevision, missing)
+	}
+	return r, err
 }
 
 // HasContent says whether a revision with this hash exists anywhere in the
@@ -178,4 +191,24 @@ func (s *Store) HasContent(h Hash) (bool, error) {
 	}
 	defer s.readers.put(c)
 	return c.one(func(row) error { return nil }, `SELECT 1 FROM revision WHERE sha256 = ? LIMIT 1`, h)
+}
+
+// RevisionBefore is the number of the document's revision that r followed; of a
+// content that is not sealed yet, the last one.
+func (s *Store) RevisionBefore(path string, r Revision) (number int, err error) {
+	v, err := s.Snapshot(context.Background())
+	if err != nil {
+		return 0, err
+	}
+	defer v.Close()
+	d, err := v.document(path)
+	if err != nil {
+		return 0, err
+	}
+	err = v.revisions(d, func(found revisionRecord) { number = found.Number },
+		`AND NOT lost AND (number < ?2 OR ?2 = 0) ORDER BY number DESC LIMIT 1`, r.Number)
+	if err == nil && number == 0 {
+		err = fmt.Errorf("%w: there is only one yet", ErrNoRevision)
+	}
+	return number, err
 }

@@ -31,6 +31,7 @@ type Revision struct {
 	Origin   Origin    `json:"origin"`
 	Run      int64     `json:"run"`
 	Mode     uint32    `json:"mode"`
+	Mtime    time.Time `json:"modified,omitzero"`
 	Size     int64     `json:"size"`
 	SHA256   Hash      `json:"sha256"`
 	// Current: the document holds this content now.

@@ -246,10 +246,16 @@ type namedIn struct {
 
 func (v *Snapshot) entriesOf(n NodeID) ([]namedIn, error) {
 	var in []namedIn
+	query, args := `SELECT parent, name FROM entry WHERE node = ?`, []any{n}
+	if v.past != nil {
+		query = `SELECT parent, name FROM entry WHERE node = ?1 AND since <= ?2
+			UNION ALL SELECT parent, name FROM past WHERE node = ?1 AND until > ?2 AND since <= ?2`
+		args = append(args, v.past.seq)
+	}
 	err := v.conn.query(func(r row) error {
 		in = append(in, namedIn{NodeID(r.int(0)), r.text(1)})
 		return nil
-	}, `SELECT parent, name FROM entry WHERE node = ?`, n)
+	}, query, args...)
 	return in, err
 }
 

@@ -1,10 +1,16 @@
 package spacedb
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"slices"
+	"sort"
+	"strings"
+	"time"
 )
 
 // SnapshotAt returns the tree as it was at a moment. It is read like any other
@@ -126,4 +132,144 @@ func (v *Snapshot) openPast(id NodeID) (io.ReadSeeker, error) {
 		err = ErrNotFound
 	}
 	return content, err
+}
+
+// SnapshotOfLast returns the tree as it was when something was at path for the
+// last time: of a directory, before the deletion that ended it began.
+// ErrNotFound when there never was anything.
+func (s *Store) SnapshotOfLast(ctx context.Context, path string) (*Snapshot, error) {
+	v, err := s.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	at, err := v.lastThere(path)
+	if err != nil {
+		return nil, errors.Join(err, v.Close())
+	}
+	v.past = &at
+	return v, nil
+}
+
+// stay is how long something was at a path.
+type stay struct {
+	node         NodeID
+	since, until uint64 // until: not any more
+}
+
+const forEver = 1 << 62
+
+// lastStay is the last time that something was at a path.
+func (v *Snapshot) lastStay(path string) (stay, error) {
+	stays := []stay{{Root, 0, forEver}}
+	for rest := path; rest != ""; {
+		var name string
+		name, rest, _ = strings.Cut(rest, "/")
+		var next []stay
+		for _, in := range stays {
+			found, err := v.staysIn(in, name)
+			if err != nil {
+				return stay{}, err
+			}
+			next = append(next, found...)
+		}
+		if stays = next; len(stays) == 0 {
+			return stay{}, ErrNotFound
+		}
+	}
+	return slices.MaxFunc(stays, func(a, b stay) int { return cmp.Compare(a.until, b.until) }), nil
+}
+
+func (v *Snapshot) lastThere(path string) (instant, error) {
+	last, err := v.lastStay(path)
+	if err != nil {
+		return instant{}, err
+	}
+	at := instant{time: math.MaxInt64, not: noRun}
+	_, err = v.conn.one(func(r row) error { at.time = r.int(0); return nil },
+		`SELECT time FROM moment WHERE seq >= ? ORDER BY seq LIMIT 1`, last.until)
+	if err != nil {
+		return instant{}, err
+	}
+	began, err := v.deletionBegan(last, at.time)
+	at.seq = began - 1
+	return at, err
+}
+
+// deletionApart is how long a program that deletes a tree may stop between two
+// of its paths.
+const deletionApart = 10 * time.Second
+
+// deletionBegan is where the deletion of a tree began, which goes from its
+// leaves to its root, at a time that is given.
+func (v *Snapshot) deletionBegan(tree stay, ended int64) (uint64, error) {
+	type removal struct {
+		seq  uint64
+		time int64
+	}
+	var removals []removal
+	known := map[NodeID]bool{tree.node: true}
+	for queue := []NodeID{tree.node}; len(queue) > 0; queue = queue[1:] {
+		err := v.conn.query(func(r row) error {
+			if id := NodeID(r.int(0)); uint32(r.int(1))&TypeMask == TypeDir && !known[id] {
+				known[id] = true
+				queue = append(queue, id)
+			}
+			removals = append(removals, removal{uint64(r.int(2)), r.int(3)})
+			return nil
+		}, `SELECT node, mode, until, coalesce((SELECT time FROM moment WHERE seq >= until ORDER BY seq LIMIT 1), 0) FROM past AS was
+			WHERE parent = ?1 AND until BETWEEN ?2 AND ?3
+			AND NOT EXISTS (SELECT 1 FROM past WHERE node = was.node AND since >= was.until)
+			AND NOT EXISTS (SELECT 1 FROM entry WHERE node = was.node)`, queue[0], tree.since, tree.until)
+		if err != nil {
+			return 0, err
+		}
+	}
+	began := removal{tree.until, ended}
+	slices.SortFunc(removals, func(a, b removal) int { return cmp.Compare(b.seq, a.seq) })
+	for _, r := range removals {
+		if began.time-r.time > int64(deletionApart) {
+			break
+		}
+		began = r
+	}
+	return began.seq, nil
+}
+
+// staysIn finds what was called name in a directory while that was where it was.
+func (v *Snapshot) staysIn(dir stay, name string) (found []stay, err error) {
+	err = v.conn.query(func(r row) error {
+		is := stay{NodeID(r.int(0)), max(uint64(r.int(1)), dir.since), min(uint64(r.int(2)), dir.until)}
+		if is.since < is.until {
+			found = append(found, is)
+		}
+		return nil
+	}, `SELECT node, since, ?3 FROM entry WHERE parent = ?1 AND name = ?2
+		UNION ALL SELECT node, since, until FROM past WHERE parent = ?1 AND name = ?2`, dir.node, []byte(name), forEver)
+	return found, err
+}
+
+// EndedBy lists the paths, sorted, whose entries a run ended: what it deleted,
+// replaced, renamed or gave another mode. It is for the snapshot of the moment
+// before that run.
+func (v *Snapshot) EndedBy(run int64) (paths []string, err error) {
+	var ended []namedIn
+	err = v.conn.query(func(r row) error {
+		ended = append(ended, namedIn{NodeID(r.int(0)), r.text(1)})
+		return nil
+	}, `SELECT parent, name FROM past WHERE run = ?1 AND run > 0 AND since <= ?2 AND until > ?2`, run, v.past.seq)
+	if err != nil {
+		return nil, err
+	}
+	dirs := map[NodeID]string{Root: ""}
+	for _, e := range ended {
+		dir, ok, err := v.dirPath(e.parent, dirs, 0)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			paths = append(paths, joined(dir, e.name))
+		}
+	}
+	sort.Strings(paths)
+	return slices.Compact(paths), nil
 }

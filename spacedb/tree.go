@@ -207,7 +207,7 @@ func (t *Tree) newNode(mode uint32, now int64) *node {
 	s.last.node++
 	n := &node{
 		id: s.last.node, mode: mode, atime: now, mtime: now, ctime: now, btime: now,
-		version: s.seq, changed: now, extents: map[int64]int64{}, used: true,
+		version: s.seq, changed: now, extents: map[int64]int64{}, used: true, wroteBy: t.by,
 	}
 	if n.isDir() {
 		n.dir = &directory{entries: map[string]NodeID{}, complete: true}
