@@ -264,7 +264,7 @@ func (t *Tree) contentChanged(n *node, now int64) {
 	n.mtime, n.ctime = now, now
 	n.version = s.seq
 	n.wroteBy = t.by
-	n.kept, n.owed = false, debt{}
+	n.kept, n.owed = false, debt{path: n.owed.path}
 	t.unseal(n, now)
 	t.touch(n, dirtyRow|dirtyContent|dirtyJournal)
 	s.watchers.tell(t.by, Change{Origin: t.by.Origin, Node: n.id, Parent: n.parent, Name: n.name, What: ContentChanged})

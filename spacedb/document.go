@@ -81,7 +81,7 @@ func (t *Tree) bury(n *node, at string) error {
 	if !n.unrecorded() || t.store.Junk(at) {
 		return nil
 	}
-	n.mourned = true
+	n.mourned, n.owed.path = true, at
 	return t.identify(n, at)
 }
 

@@ -71,6 +71,7 @@ type history struct {
 
 // debt is a revision that a document is still owed by content that left it for
 // a junk name.
+// Of content that is mourned there is only the path: where it was last.
 type debt struct {
 	history
 	path string

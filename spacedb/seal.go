@@ -5,7 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"log/slog"
-	"sort"
+	"slices"
 	"time"
 )
 
@@ -118,18 +118,25 @@ func (s *Store) sealWhere(ctx context.Context, ready func(*node) bool, busy *fun
 	s.sealing.Lock()
 	defer s.sealing.Unlock()
 	s.mu.Lock()
-	var todo []NodeID
+	var todo, gone []NodeID
 	restless := map[NodeID]bool{}
 	for id, n := range s.unsealed {
 		if ready(n) {
-			todo = append(todo, id)
+			if n.nlink == 0 || n.owed.document != 0 {
+				gone = append(gone, id)
+			} else {
+				todo = append(todo, id)
+			}
 			if s.restless(n) {
 				restless[id] = true
 			}
 		}
 	}
 	s.mu.Unlock()
-	sort.Slice(todo, func(i, j int) bool { return todo[i] < todo[j] })
+	// What a document held before comes into its history before what it holds now.
+	slices.Sort(gone)
+	slices.Sort(todo)
+	todo = append(gone, todo...)
 	var failed error // the first of many is enough
 	for _, id := range todo {
 		if err := ctx.Err(); err != nil {
@@ -296,7 +303,7 @@ func (s *Store) epitaph(n *node) string {
 			return path
 		}
 	}
-	return n.name
+	return n.owed.path
 }
 
 // release lets go of an orphan that nobody holds any more. It is called with
