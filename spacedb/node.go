@@ -180,8 +180,11 @@ func (s *Store) adopt(n *node) *node {
 		delete(s.references, n.id)
 	}
 	s.nodes[n.id] = n
-	if n.holdsContent() && !n.sealed && n.nlink > 0 {
-		s.unsealed[n.id] = n
+	if n.holdsContent() && !n.sealed {
+		n.changed = min(n.ctime, s.now()) // the file does not know better
+		if n.nlink > 0 {
+			s.unsealed[n.id] = n
+		}
 	}
 	return n
 }

@@ -33,9 +33,9 @@ func (d *node) lapse(name string, n *node, document int64) {
 	d.setChange(name, c)
 }
 
-// modeChanged ends n's entry and begins it anew, with the mode it has now. Of
-// several names, the one it was last reached by.
-func (t *Tree) modeChanged(n *node) {
+// renew ends n's entry and begins it anew, because n gets another mode or
+// document where it is. Of several names, the one it was last reached by.
+func (t *Tree) renew(n *node) {
 	if n.parent == 0 || n.nlink == 0 {
 		return
 	}

@@ -7,7 +7,9 @@ import (
 	"io"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -185,7 +187,10 @@ func TestTheTreeBeforeAndAfterARun(t *testing.T) {
 // Random changes, and the tree looked at as it was after each of them.
 func TestEveryStateCanBeSeenAgain(t *testing.T) {
 	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	if text := os.Getenv("SPACEFS_SEED"); text != "" {
+		seed = must(strconv.ParseUint(text, 10, 64))
+	}
+	t.Logf("SPACEFS_SEED=%d", seed)
 	rnd := rand.New(rand.NewPCG(seed, 1))
 	c := newClock()
 	s, path := newSpace(t, c.options())

@@ -122,6 +122,9 @@ func (t *Tree) exchange(from *node, oldName string, n *node, to *node, newName s
 		n.history, target.history = target.history, n.history
 	}
 	for _, swapped := range []*node{n, target} {
+		if swapped.isDir() && s.junk.matchName(oldName) != s.junk.matchName(newName) {
+			s.sweep = true // what is below changed its nature
+		}
 		if swapped.holdsContent() {
 			swapped.kept = swapped.kept || swapped.sealed
 			t.unseal(swapped, now)

@@ -253,13 +253,16 @@ func (t *Tree) seal(n *node, path string, sum Hash) error {
 	delete(s.unsealed, n.id)
 	s.seq++
 	t.touch(n, dirtyRow)
-	if n.revision != 0 && n.sha256 == sum {
+	last, overtaken := s.overtaken[n.document]
+	delete(s.overtaken, n.document)
+	if n.revision != 0 && n.sha256 == sum && (!overtaken || last == n.revision) {
 		return nil
 	}
+	s.last.revision++
 	if path == "" { // an orphan: its identity remembers where it was
 		path = s.epitaph(n)
+		s.overtaken[n.document] = s.last.revision
 	}
-	s.last.revision++
 	if n.revision != 0 {
 		s.superseded = append(s.superseded, supersession{n.revision, s.last.revision})
 	}
@@ -282,6 +285,7 @@ func (t *Tree) settleDebt(n *node, sum Hash) error {
 	t.touch(n, dirtyRow)
 	if owed.revision == 0 || owed.sha256 != sum {
 		s.last.revision++
+		s.overtaken[owed.document] = s.last.revision
 		if owed.revision != 0 {
 			s.superseded = append(s.superseded, supersession{owed.revision, s.last.revision})
 		}

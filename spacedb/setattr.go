@@ -84,7 +84,7 @@ func (t *Tree) apply(n *node, set AttrChange, now int64) {
 	n.ctime = now
 	t.touch(n, bits)
 	if n.mode != was {
-		t.modeChanged(n)
+		t.renew(n)
 	}
 	t.store.watchers.tell(t.by, Change{Origin: t.by.Origin, Node: n.id, Parent: n.parent, Name: n.name, What: AttrChanged})
 }

@@ -70,6 +70,9 @@ type Store struct {
 	pending    records  // rows that wait for the next commit beside the nodes'
 	inFlight   *records // those of the running commit
 	unsealed   map[NodeID]*node
+	// overtaken is the revision of a document that was made last of content that
+	// went. What is there now comes after it, even if it came before it too.
+	overtaken  map[int64]int64
 	superseded []supersession // revisions to pack
 	// detached holds identities that left their path since the last commits;
 	// the file has the older ones.
@@ -140,6 +143,7 @@ func newStore(path string, o Options, lock *lockFile) *Store {
 		dirty:      map[*node]struct{}{},
 		unsealed:   map[NodeID]*node{},
 		detached:   map[string]detached{},
+		overtaken:  map[int64]int64{},
 		vacated:    map[place]vacancy{},
 		readers:    readerPool{path: path},
 		wake:       make(chan struct{}, 1),

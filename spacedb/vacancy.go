@@ -48,6 +48,7 @@ func (t *Tree) reclaim(d *node, name string, n *node, now int64) error {
 	if err != nil {
 		return err
 	}
+	t.renew(backup)
 	t.detach(backup, at, now)
 	t.strip(backup, now)
 	return nil
