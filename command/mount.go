@@ -9,10 +9,10 @@ import (
 func mountCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "mount",
-		Usage:     "mount a space as a folder, and keep it in step with a mirror",
-		UsageText: "mount [--mirror DIR] [--create] [-f] [-o OPTION,...] SPACE DIR",
+		Usage:     "mount a space as a folder, and keep it in step with its mirrors",
+		UsageText: "mount [--mirror DIR]... [--create] [-f] [-o OPTION,...] SPACE DIR",
 		Flags: append(syncFlags(),
-			&cli.StringFlag{Name: "mirror", Usage: "sync with `DIR` before mounting and after unmounting"},
+			&cli.StringSliceFlag{Name: "mirror", Usage: "keep `DIR` in step while it is mounted, and finally; may be given several times"},
 			&cli.BoolFlag{Name: "create", Usage: "make the space if it does not exist"},
 			&cli.BoolFlag{Name: "foreground", Aliases: []string{"f"}, Usage: "stay in front"},
 			&cli.StringSliceFlag{Name: "o", Usage: "mount `OPTION`s: " + ourOptions},
@@ -23,11 +23,11 @@ func mountCommand() *cli.Command {
 				return err
 			}
 			r := daemon.MountRequest{Space: args[0], Dir: args[1], Create: c.Bool("create")}
-			mirror := c.String("mirror")
-			if err := mountOptions(&r, &mirror, c.StringSlice("o")); err != nil {
+			r.Mirrors = c.StringSlice("mirror")
+			if err := mountOptions(&r, c.StringSlice("o")); err != nil {
 				return err
 			}
-			if r.Sync, err = syncRequest(c, mirror); err != nil {
+			if r.Sync, err = syncRequest(c, ""); err != nil {
 				return err
 			}
 			if daemon.InBackground() {

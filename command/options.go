@@ -14,7 +14,7 @@ const ourOptions = "ro, rw, noexec, allow_other, mirror=DIR, create, debug"
 
 // mountOptions reads -o as mount(8) and fstab(5) pass it. What only mount(8) or
 // systemd means is let through, and what a mount of ours is in any case.
-func mountOptions(r *daemon.MountRequest, mirror *string, lists []string) error {
+func mountOptions(r *daemon.MountRequest, lists []string) error {
 	for _, list := range lists {
 		for o := range strings.SplitSeq(list, ",") {
 			name, value, _ := strings.Cut(o, "=")
@@ -35,7 +35,7 @@ func mountOptions(r *daemon.MountRequest, mirror *string, lists []string) error 
 				if !filepath.IsAbs(value) {
 					return usage("mount: the mirror in -o %s must be an absolute path", o)
 				}
-				*mirror = value
+				r.Mirrors = append(r.Mirrors, value)
 			case "debug":
 				r.Debug = true
 			case "", "defaults", "auto", "noauto", "nofail", "user", "nouser", "users", "owner", "group", "_netdev", "uhelper", "helper", "comment",

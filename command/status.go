@@ -2,6 +2,7 @@ package command
 
 import (
 	"fmt"
+	"io"
 	"sort"
 	"time"
 
@@ -51,6 +52,7 @@ func showStatus(c *cli.Context, st daemon.Status) {
 			when = "last complete sync " + m.LastSync.Local().Format(time.DateTime)
 		}
 		fmt.Fprintf(w, "mirror      %s (%s)\n", m.Path, when)
+		showLive(w, m)
 	}
 	fmt.Fprintf(w, "conflicts   %d unresolved\n", st.Conflicts)
 	names := make([]string, 0, len(st.Requests))
@@ -61,5 +63,23 @@ func showStatus(c *cli.Context, st daemon.Status) {
 	for _, name := range names {
 		r := st.Requests[name]
 		fmt.Fprintf(w, "requests    %-12s %8d, %6.1f µs each\n", name, r.Count, float64(r.Nanos)/float64(r.Count)/1e3)
+	}
+}
+
+func showLive(w io.Writer, m daemon.MirrorStatus) {
+	if m.Live == nil {
+		return
+	}
+	l := *m.Live
+	fmt.Fprintf(w, "  %-9s lag %.1f s, %d waiting, %d syncs, %d conflicts", l.State, float64(l.LagMillis)/1000, l.Queue, l.Syncs, m.Conflicts)
+	if !l.LastSync.IsZero() {
+		fmt.Fprintf(w, ", looked %s", l.LastSync.Local().Format(time.DateTime))
+	}
+	fmt.Fprintln(w)
+	if l.Reason != "" {
+		fmt.Fprintf(w, "            %s\n", l.Reason)
+	}
+	if l.LastError != "" && l.LastError != l.Reason {
+		fmt.Fprintf(w, "            failed: %s\n", l.LastError)
 	}
 }

@@ -21,7 +21,8 @@ import (
 // MountRequest is a mount as a command asks for it.
 type MountRequest struct {
 	Space, Dir string
-	Sync       SyncRequest // Dir "": no mirror
+	Mirrors    []string
+	Sync       SyncRequest // how; Dir is not used
 	Create     bool        // make a space that does not exist
 	AllowOther bool
 	ReadOnly   bool
@@ -58,27 +59,41 @@ func Mount(ctx context.Context, r MountRequest, report materialize.Reporter, rea
 	if err := m.start(ctx, s, report); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
-	listener, socket, err := listen(r.Space)
+	unlisten, socket, err := s.announce(m.server.Dir())
 	if err != nil {
 		return nil, errors.Join(err, m.server.Detach(), store.Close())
 	}
 	m.socket = socket
-	control := &http.Server{Handler: s}
-	go control.Serve(listener)
-	err = store.Announce(spacedb.Holder{PID: os.Getpid(), Mountpoint: m.server.Dir(), Socket: socket})
-	if err != nil {
-		return nil, errors.Join(err, m.server.Detach(), store.Close())
-	}
+	unfollow := m.follow(ctx, s)
 	ready()
 	m.serve(ctx)
+	unfollow()
 	m.reports, m.err = m.finish(ctx, s)
 	close(m.final)
-	// Who asked for the unmount still waits for its answer.
-	grace, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	_ = control.Shutdown(grace)
-	_ = os.Remove(socket)
+	unlisten()
 	return m.reports, m.err
+}
+
+// announce opens the control socket and tells other processes who has the space.
+func (s *service) announce(mountpoint string) (unlisten func(), socket string, err error) {
+	listener, socket, err := listen(s.store.File())
+	if err != nil {
+		return nil, "", err
+	}
+	control := &http.Server{Handler: s}
+	go control.Serve(listener)
+	unlisten = func() {
+		// Who asked for the end still waits for its answer.
+		grace, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		_ = control.Shutdown(grace)
+		_ = os.Remove(socket)
+	}
+	if err := s.store.Announce(spacedb.Holder{PID: os.Getpid(), Mountpoint: mountpoint, Socket: socket}); err != nil {
+		unlisten()
+		return nil, "", err
+	}
+	return unlisten, socket, nil
 }
 
 // resolve makes the paths absolute and refuses what cannot work.
@@ -100,10 +115,27 @@ func (r *MountRequest) resolve() error {
 		return err
 	}
 	r.Dir = real(r.Dir)
-	if r.Sync.Dir != "" {
-		r.Sync.Dir = real(r.Sync.Dir)
+	for i := range r.Mirrors {
+		r.Mirrors[i] = real(r.Mirrors[i])
 	}
-	return checkPlaces(r.Space, r.Dir, r.Sync.Dir, mirror)
+	return r.checkPlaces()
+}
+
+// checkPlaces refuses places that meet, also of mirrors with each other: what one
+// gets would be new to the other, for ever.
+func (r *MountRequest) checkPlaces() error {
+	err := checkPlaces(r.Space, r.Dir, "", mirror)
+	for i, dir := range r.Mirrors {
+		if err == nil {
+			err = checkPlaces(r.Space, r.Dir, dir, mirror)
+		}
+		for _, other := range r.Mirrors[:i] {
+			if err == nil && (inside(dir, other) || inside(other, dir)) {
+				err = refuse("the mirrors %s and %s are one in the other; use directories side by side", other, dir)
+			}
+		}
+	}
+	return err
 }
 
 func checkMountPoint(dir string) error {
@@ -135,14 +167,13 @@ func (r *MountRequest) open() (*spacedb.Store, error) {
 	return store, err
 }
 
-// start syncs the mirror first, so that the mount shows what is in it, and
-// then mounts.
+// start syncs the mirrors first, so that the mount shows what is in them, and
+// then mounts. That deletions are meant is an answer for that sync alone.
 func (m *mounted) start(ctx context.Context, s *service, report materialize.Reporter) error {
-	if m.request.Sync.Dir != "" {
-		if _, err := s.sync(ctx, m.request.Sync, report); err != nil {
-			return err
-		}
+	if _, err := m.syncAll(ctx, s, report); err != nil {
+		return err
 	}
+	m.request.Sync.AcceptDeletes = false
 	syscall.Umask(0) // the kernel has applied the caller's
 	var err error
 	m.server, err = fusefs.Mount(s.store, m.request.Dir, fusefs.Options{

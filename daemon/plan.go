@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 
-	"spacefs/conflict"
 	"spacefs/materialize"
 )
 
@@ -31,8 +30,7 @@ func (s *service) plan(ctx context.Context, r SyncRequest, report materialize.Re
 	if err := s.checkPlaces(r.Dir, mirror); err != nil {
 		return materialize.PlanFile{}, err
 	}
-	rules := conflict.Rules{Direction: r.Direction, Strategies: r.Strategies, DeleteOrphans: r.DeleteOrphans}
-	return materialize.MakePlan(ctx, s.store, r.Dir, rules, report)
+	return materialize.MakePlan(ctx, s.store, r.Dir, r.rules(), report)
 }
 
 func (s *service) apply(ctx context.Context, r ApplyRequest, report materialize.Reporter) (out SyncReport, err error) {
@@ -45,7 +43,10 @@ func (s *service) apply(ctx context.Context, r ApplyRequest, report materialize.
 			return out, err
 		}
 	}
-	result, err := materialize.Apply(ctx, s.store, f, materialize.ApplyOptions{Dir: r.Dir, AcceptDeletes: r.AcceptDeletes, Reporter: report})
+	var result materialize.SyncResult
+	s.following.alone(func() {
+		result, err = materialize.Apply(ctx, s.store, f, materialize.ApplyOptions{Dir: r.Dir, AcceptDeletes: r.AcceptDeletes, Reporter: report})
+	})
 	return SyncReport{result.Mirror, result.Run, len(result.Failed), result.Contested()}, err
 }
 

@@ -86,13 +86,16 @@ func (s *service) run(id int64) (d RunDetail, err error) {
 	return RunDetail{RunLine{run, dirs[run.Mirror]}, actions}, err
 }
 
-func (s *service) undo(ctx context.Context, r UndoRequest, report materialize.Reporter) (materialize.UndoResult, error) {
+func (s *service) undo(ctx context.Context, r UndoRequest, report materialize.Reporter) (result materialize.UndoResult, err error) {
 	if r.Dir != "" {
 		if err := s.checkPlaces(r.Dir, mirror); err != nil {
 			return materialize.UndoResult{}, err
 		}
 	}
-	return materialize.Undo(ctx, s.store, r.Run, materialize.UndoOptions{Dir: r.Dir, Reporter: report})
+	s.following.alone(func() {
+		result, err = materialize.Undo(ctx, s.store, r.Run, materialize.UndoOptions{Dir: r.Dir, Reporter: report})
+	})
+	return result, err
 }
 
 func (s *service) explain(ctx context.Context, r ExplainRequest) (e Explained, err error) {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 
-	"spacefs/conflict"
 	"spacefs/fusefs"
 	"spacefs/materialize"
 	"spacefs/spacedb"
@@ -16,8 +15,9 @@ import (
 // service does the operations on an open store. mount is nil when the space is
 // open for one command only.
 type service struct {
-	store *spacedb.Store
-	mount *mounted
+	store     *spacedb.Store
+	mount     *mounted
+	following following
 }
 
 // Status is the state of a space; the part about the mount is empty when it is
@@ -26,9 +26,16 @@ type Status struct {
 	spacedb.Status
 	PID        int                            `json:"pid"`
 	Mountpoint string                         `json:"mountpoint,omitempty"`
-	Mirrors    []spacedb.Mirror               `json:"mirrors"`
+	Mirrors    []MirrorStatus                 `json:"mirrors"`
 	Conflicts  int                            `json:"conflicts"` // unresolved
 	Requests   map[string]fusefs.RequestCount `json:"requests,omitempty"`
+}
+
+// MirrorStatus is the state of a mirror; Live is nil while nobody keeps it in step.
+type MirrorStatus struct {
+	spacedb.Mirror
+	Conflicts int                     `json:"conflicts"` // unresolved
+	Live      *materialize.LiveStatus `json:"live,omitempty"`
 }
 
 // call runs an operation in this process.
@@ -49,6 +56,8 @@ func (s *service) do(ctx context.Context, op string, args json.RawMessage, repor
 	switch op {
 	case "sync":
 		return with(args, func(r SyncRequest) (any, error) { return s.sync(ctx, r, report) })
+	case "watch":
+		return with(args, func(r SyncRequest) (any, error) { return s.watch(ctx, r, report) })
 	case "export":
 		return with(args, func(dir string) (any, error) {
 			if err := s.checkPlaces(dir, "directory"); err != nil {
@@ -102,28 +111,20 @@ func with[T any](args json.RawMessage, fn func(T) (any, error)) (any, error) {
 }
 
 func (s *service) sync(ctx context.Context, r SyncRequest, report materialize.Reporter) ([]SyncReport, error) {
-	dirs := []string{r.Dir}
-	if r.Dir == "" {
-		mirrors, err := s.store.Mirrors()
-		if err != nil {
-			return nil, err
-		}
-		dirs = nil
-		for _, m := range mirrors {
-			dirs = append(dirs, m.Path)
-		}
-		if len(dirs) == 0 {
-			return nil, &Error{Usage, "this space has no mirror yet; name a directory: spacefs sync SPACE DIR"}
-		}
+	dirs, err := s.wanted(r)
+	if err != nil {
+		return nil, err
 	}
 	var reports []SyncReport
 	for _, dir := range dirs {
 		if err := s.checkPlaces(dir, mirror); err != nil {
 			return nil, err
 		}
-		result, err := materialize.Sync(ctx, s.store, dir, materialize.SyncOptions{
-			Rules:  conflict.Rules{Direction: r.Direction, Strategies: r.Strategies, DeleteOrphans: r.DeleteOrphans},
-			DryRun: r.DryRun, AcceptDeletes: r.AcceptDeletes, Reporter: report,
+		var result materialize.SyncResult
+		s.following.alone(func() {
+			result, err = materialize.Sync(ctx, s.store, dir, materialize.SyncOptions{
+				Rules: r.rules(), DryRun: r.DryRun, AcceptDeletes: r.AcceptDeletes, MaxDelete: r.MaxDelete, Reporter: report,
+			})
 		})
 		if err != nil {
 			return nil, err
@@ -131,6 +132,22 @@ func (s *service) sync(ctx context.Context, r SyncRequest, report materialize.Re
 		reports = append(reports, SyncReport{dir, result.Run, len(result.Failed), result.Contested()})
 	}
 	return reports, nil
+}
+
+// wanted are the mirrors that a request is about.
+func (s *service) wanted(r SyncRequest) ([]string, error) {
+	if r.Dir != "" {
+		return []string{real(r.Dir)}, nil
+	}
+	mirrors, err := s.store.Mirrors()
+	if err == nil && len(mirrors) == 0 {
+		err = &Error{Usage, "this space has no mirror yet; name a directory: spacefs sync SPACE DIR"}
+	}
+	var dirs []string
+	for _, m := range mirrors {
+		dirs = append(dirs, m.Path)
+	}
+	return dirs, err
 }
 
 func (s *service) checkPlaces(dir, what string) error {
@@ -152,11 +169,20 @@ func (s *service) status() (Status, error) {
 	if st.Trouble != "" {
 		return st, nil // what follows would have to commit first
 	}
-	var err error
-	if st.Mirrors, err = s.store.Mirrors(); err != nil {
+	mirrors, err := s.store.Mirrors()
+	if err != nil {
 		return st, err
 	}
 	open, err := s.store.Conflicts(true)
 	st.Conflicts = len(open)
+	for _, m := range mirrors {
+		ms := MirrorStatus{Mirror: m, Live: s.following.state(m.Path)}
+		for _, c := range open {
+			if c.Mirror == m.ID {
+				ms.Conflicts++
+			}
+		}
+		st.Mirrors = append(st.Mirrors, ms)
+	}
 	return st, err
 }

@@ -7,6 +7,7 @@ package daemon
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 
@@ -43,6 +44,23 @@ func Connect(path string) (*Space, error) {
 	return &Space{&service{store: store}, store.Close}, nil
 }
 
+// Watch keeps mirrors in step until ctx is done. Meanwhile other commands find
+// the space through the control socket, as they do when it is mounted.
+func (s *Space) Watch(ctx context.Context, r SyncRequest, report materialize.Reporter) (out []SyncReport, err error) {
+	if own, ok := s.caller.(*service); ok {
+		unlisten, _, err := own.announce("")
+		if err != nil {
+			return nil, err
+		}
+		defer unlisten()
+	}
+	err = s.call(ctx, "watch", r, &out, report, nil)
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) { // the daemon goes on by itself
+		err = nil
+	}
+	return out, err
+}
+
 // Close lets go of the space.
 func (s *Space) Close() error { return s.close() }
 
@@ -54,6 +72,7 @@ type SyncRequest struct {
 	DryRun        bool                `json:"dry_run"`
 	DeleteOrphans bool                `json:"delete_orphans"`
 	AcceptDeletes bool                `json:"accept_deletes"`
+	MaxDelete     materialize.Limit   `json:"max_delete"`
 }
 
 // SyncReport is how a sync ended. What it did, its events tell.

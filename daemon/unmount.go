@@ -73,12 +73,12 @@ func (m *mounted) cutOff() {
 	m.server.Shut()
 }
 
-// finish makes everything durable, syncs the mirror and closes the store.
+// finish makes everything durable, syncs the mirrors and closes the store.
 func (m *mounted) finish(ctx context.Context, s *service) (reports []SyncReport, err error) {
 	ctx = context.WithoutCancel(ctx)
 	err = s.store.Seal(ctx)
-	if m.request.Sync.Dir != "" && err == nil {
-		if reports, err = s.sync(ctx, m.request.Sync, m.report); err != nil {
+	if err == nil {
+		if reports, err = m.syncAll(ctx, s, m.report); err != nil {
 			err = &Error{ClassOf(err), fmt.Sprintf("the final sync did not happen: %v (the space has everything)", err)}
 		}
 	}

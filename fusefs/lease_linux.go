@@ -21,3 +21,6 @@ func (s *Server) hasWriter(dir, name string) bool {
 	}
 	return err == unix.EAGAIN
 }
+
+// KnowsWriters says whether Busy can be believed.
+func (s *Server) KnowsWriters() bool { return true }

@@ -75,9 +75,10 @@ func TestMountInFront(t *testing.T) {
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("%v: %s", err, errs.String())
 	}
-	if out := errs.String(); !strings.Contains(out, "mounted docs.space at mnt") || !strings.Contains(out, "1 to the mirror") {
+	if out := errs.String(); !strings.Contains(out, "mounted docs.space at mnt") || !strings.Contains(out, "synced ") {
 		t.Errorf("it says %q", out)
 	}
+	b.sh("cmp <(printf x) mirror/note.md")
 	b.sound("docs.space")
 }
 

@@ -192,20 +192,3 @@ func SpaceOf(dir string) (space, mirror string, ok bool) {
 		dir = up
 	}
 }
-
-// The mass deletion guard: both must be exceeded.
-const (
-	deletionShare = 0.25
-	deletionCount = 10
-)
-
-// checkDeletions stops a plan that would delete much of a side.
-func checkDeletions(deleted, had int, side string) error {
-	if deleted < deletionCount || float64(deleted) <= deletionShare*float64(had) {
-		return nil
-	}
-	return &GuardError{
-		Reason:    fmt.Sprintf("this would delete %d of the %d files in the %s; look at it with --dry-run, and if it is meant, say --accept-deletes", deleted, had, side),
-		Deletions: true,
-	}
-}

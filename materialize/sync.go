@@ -17,6 +17,7 @@ type SyncOptions struct {
 	conflict.Rules
 	DryRun        bool // plan, and change nothing anywhere
 	AcceptDeletes bool // the deletion guards are answered
+	MaxDelete     Limit
 	Reporter      Reporter
 	Now           func() time.Time
 	wrap          func(disk) disk // tests put faults between
@@ -400,17 +401,17 @@ func (s *syncer) guardDeletions(v *view) error {
 	if s.options.guard != nil {
 		inSpace, inMirror = s.options.guard(inSpace, inMirror)
 	}
-	if inSpace < deletionCount && inMirror < deletionCount {
+	if most := max(inSpace, inMirror); most == 0 || most < s.options.MaxDelete.orDefault().Count {
 		return nil
 	}
 	_, files, err := v.snapshot.BaseCount(s.mirror.known.ID)
 	if err != nil {
 		return err
 	}
-	if err := checkDeletions(inSpace, files, "space"); err != nil {
+	if err := s.options.MaxDelete.check(inSpace, files, "space"); err != nil {
 		return err
 	}
-	return checkDeletions(inMirror, files, "mirror")
+	return s.options.MaxDelete.check(inMirror, files, "mirror")
 }
 
 func (s *syncer) begin() error {
