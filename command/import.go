@@ -1,37 +1,46 @@
 package command
 
 import (
-	"path/filepath"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"spacefs/daemon"
 	"spacefs/materialize"
+	"spacefs/materialize/fold"
 )
 
 func importCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "import",
-		Usage:     "bring everything below a directory into the space",
-		UsageText: "import SPACE DIR [--into PATH] [--on-conflict overwrite|skip|rename]",
+		Usage:     "bring everything below a directory, or with - a tar stream from stdin, into the space",
+		UsageText: "import SPACE DIR|- [--into PATH] [--on-conflict overwrite|skip|rename] [--include PATTERN] [--exclude PATTERN] [--no-manifest] [--variant flat]",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "into", Usage: "put it below `PATH` of the space"},
 			&cli.StringFlag{Name: "on-conflict", Usage: "`HOW` to treat other content at the same path: overwrite (the old stays in history), skip, rename"},
+			&cli.StringSliceFlag{Name: "include", Usage: "only what matches `PATTERN`, as in .gitignore; may be repeated"},
+			&cli.StringSliceFlag{Name: "exclude", Usage: "not what matches `PATTERN`; may be repeated"},
+			&cli.BoolFlag{Name: "no-manifest", Usage: "import an export's files as they are, without what its manifest knows"},
+			&cli.StringFlag{Name: "variant", Usage: "`SHAPE` of an export that lost its manifest: flat names are unfolded"},
 			eventsFlag, quietFlag,
 		},
 		Action: func(c *cli.Context) error {
-			how, err := materialize.ParseOnConflict(c.String("on-conflict"))
-			if err != nil {
+			r := daemon.ImportRequest{
+				Into: strings.Trim(c.String("into"), "/"), Include: c.StringSlice("include"), Exclude: c.StringSlice("exclude"), NoManifest: c.Bool("no-manifest"),
+			}
+			var err error
+			if r.OnConflict, err = materialize.ParseOnConflict(c.String("on-conflict")); err != nil {
+				return usage("import: %v", err)
+			}
+			if r.Variant, err = fold.ParseVariant(c.String("variant")); err != nil {
 				return usage("import: %v", err)
 			}
 			return withSpace(c, operands{1, 1, false}, func(s *daemon.Space, _ string, rest []string) error {
-				dir, err := filepath.Abs(rest[0])
-				if err != nil {
+				if r.Dir, err = placeOrStream(rest[0]); err != nil {
 					return err
 				}
 				report := newReporter(c)
-				result, err := s.Import(c.Context, daemon.ImportRequest{Dir: dir, Into: strings.Trim(c.String("into"), "/"), OnConflict: how}, report)
+				result, err := s.Import(c.Context, r, report, c.App.Reader)
 				report.end()
 				if err != nil {
 					return err

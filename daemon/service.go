@@ -59,19 +59,9 @@ func (s *service) do(ctx context.Context, op string, args json.RawMessage, repor
 	case "watch":
 		return with(args, func(r SyncRequest) (any, error) { return s.watch(ctx, r, report) })
 	case "export":
-		return with(args, func(dir string) (any, error) {
-			if err := s.checkPlaces(dir, "directory"); err != nil {
-				return nil, err
-			}
-			return materialize.Export(ctx, s.store, dir, materialize.ExportOptions{Reporter: report})
-		})
+		return with(args, func(r ExportRequest) (any, error) { return s.export(ctx, r, report, data) })
 	case "import":
-		return with(args, func(r ImportRequest) (any, error) {
-			if err := s.checkPlaces(r.Dir, "directory"); err != nil {
-				return nil, err
-			}
-			return materialize.Import(ctx, s.store, r.Dir, materialize.ImportOptions{Into: r.Into, OnConflict: r.OnConflict, Reporter: report})
-		})
+		return with(args, func(r ImportRequest) (any, error) { return s.importFrom(ctx, r, report, data) })
 	case "status":
 		return s.status()
 	case "conflicts":

@@ -19,7 +19,8 @@ import (
 	"spacefs/materialize"
 )
 
-// The control socket speaks HTTP: POST /OPERATION with the arguments as JSON.
+// The control socket speaks HTTP: POST /OPERATION with the arguments as a line
+// of JSON, and after it the bytes that an operation takes, if it does.
 // The answer is a line of JSON for each frame: events as they come, steps in
 // bundles, pieces of data, and at the end a result or an error.
 type frame struct {
@@ -133,27 +134,62 @@ func socketDir(name int) string {
 // maxRequest is more than the largest plan; the rest are a few words.
 const maxRequest = 2 << 30
 
+// requestLine reads the arguments.
+func requestLine(in *bufio.Reader) (line []byte, err error) {
+	for {
+		some, err := in.ReadSlice('\n')
+		line = append(line, some...)
+		if err != bufio.ErrBufferFull {
+			return line, err
+		}
+		if len(line) > maxRequest {
+			return nil, errors.New("the request is too long")
+		}
+	}
+}
+
 // ServeHTTP answers the socket.
 func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	args, err := io.ReadAll(io.LimitReader(r.Body, maxRequest))
+	in := bufio.NewReader(r.Body)
+	args, err := requestLine(in)
 	if err != nil || r.Method != http.MethodPost {
 		http.Error(w, "POST /OPERATION", http.StatusBadRequest)
 		return
 	}
+	if r.ContentLength >= 0 {
+		// Only behind the body's end does the server see that who asked is gone.
+		_, err = io.Copy(io.Discard, in)
+	} else { // a stream: the answer begins while it is being read
+		err = http.NewResponseController(w).EnableFullDuplex()
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
 	out := newFrameWriter(w)
-	result, err := s.do(r.Context(), filepath.Base(r.URL.Path), args, out, out)
+	result, err := s.do(r.Context(), filepath.Base(r.URL.Path), args, out, stream{in, out})
 	out.end(result, err)
+}
+
+// stream is data both ways: what an operation reads, and what it writes.
+type stream struct {
+	io.Reader
+	io.Writer
 }
 
 // client calls operations over a socket.
 type client struct{ socket string }
 
 func (c client) call(ctx context.Context, op string, args, result any, report materialize.Reporter, data io.Writer) error {
-	body, err := json.Marshal(args)
+	line, err := json.Marshal(args)
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://spacefs/"+op, bytes.NewReader(body))
+	var body io.Reader = bytes.NewReader(append(line, '\n'))
+	if s, ok := data.(stream); ok && s.Reader != nil {
+		body = io.MultiReader(body, s.Reader)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://spacefs/"+op, body)
 	if err != nil {
 		return err
 	}

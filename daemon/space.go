@@ -100,25 +100,6 @@ func (s *Space) Sync(ctx context.Context, r SyncRequest, report materialize.Repo
 	return out, err
 }
 
-// Export writes the tree into a new directory.
-func (s *Space) Export(ctx context.Context, dir string, report materialize.Reporter) (out materialize.ExportResult, err error) {
-	err = s.call(ctx, "export", dir, &out, report, nil)
-	return out, err
-}
-
-// ImportRequest is an import as a command asks for it.
-type ImportRequest struct {
-	Dir        string                 `json:"dir"`
-	Into       string                 `json:"into"`
-	OnConflict materialize.OnConflict `json:"on_conflict"`
-}
-
-// Import brings a directory into the space.
-func (s *Space) Import(ctx context.Context, r ImportRequest, report materialize.Reporter) (out materialize.ImportResult, err error) {
-	err = s.call(ctx, "import", r, &out, report, nil)
-	return out, err
-}
-
 // Status tells how the space is.
 func (s *Space) Status(ctx context.Context) (out Status, err error) {
 	err = s.call(ctx, "status", nil, &out, nil, nil)

@@ -12,8 +12,8 @@ import (
 // use, from elsewhere. "" stands for the package of the program itself.
 var layers = map[string][]string{
 	"":            {"command"},
-	"command":     {"daemon", "materialize", "conflict", "fusefs", "spacedb"},
-	"daemon":      {"materialize", "conflict", "fusefs", "spacedb"},
+	"command":     {"daemon", "materialize", "materialize/fold", "conflict", "fusefs", "spacedb"},
+	"daemon":      {"materialize", "materialize/fold", "conflict", "fusefs", "spacedb"},
 	"fusefs":      {"spacedb"},
 	"materialize": {"conflict", "conflict/merge", "spacedb", "materialize/fold", "materialize/manifest", "materialize/ignore"},
 

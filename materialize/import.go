@@ -2,17 +2,17 @@ package materialize
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
-	"sort"
 	"strings"
 	"time"
 
 	"spacefs/conflict"
+	"spacefs/materialize/fold"
+	"spacefs/materialize/ignore"
+	"spacefs/materialize/manifest"
 	"spacefs/spacedb"
 )
 
@@ -37,11 +37,14 @@ func ParseOnConflict(text string) (OnConflict, error) {
 	return "", fmt.Errorf("no way is called %q; there are overwrite, skip, rename", text)
 }
 
-// ImportOptions of Import.
+// ImportOptions of Import and ImportTar.
 type ImportOptions struct {
-	Into       string // a directory of the space; made if it is missing
-	OnConflict OnConflict
-	Reporter   Reporter
+	Into             string // a directory of the space; made if it is missing
+	OnConflict       OnConflict
+	Include, Exclude []string     // patterns, as gitignore has them; no Include: everything
+	Variant          fold.Variant // Flat: names are unfolded although there is no manifest
+	NoManifest       bool         // a manifest is passed over
+	Reporter         Reporter
 }
 
 // ImportResult is what an import brought.
@@ -50,15 +53,30 @@ type ImportResult struct {
 	Imported  int         `json:"imported"`
 	Unchanged int         `json:"unchanged"`
 	Skipped   int         `json:"skipped"`
+	Edited    int         `json:"edited"`   // of a manifest's: not as exported
+	Vanished  int         `json:"vanished"` // of a manifest's: not there any more
 	Bytes     int64       `json:"bytes"`
 	Notices   []string    `json:"notices,omitempty"`
 	Failed    []PathError `json:"failed,omitempty"`
 }
 
-// Import brings everything below dir into the space. What cannot be read is in
-// the result, never taken for absent. Interrupted, it is simply run again: what
-// is there already is not stored twice.
+func (r *ImportResult) counts() map[string]int64 {
+	return map[string]int64{
+		"imported": int64(r.Imported), "unchanged": int64(r.Unchanged), "skipped": int64(r.Skipped), "edited": int64(r.Edited),
+		"vanished": int64(r.Vanished), "bytes": r.Bytes, "failed": int64(len(r.Failed)),
+	}
+}
+
+// Import brings everything below dir into the space. If dir is an export, its
+// manifest leads paths, ids and metadata back, from whatever variant. What
+// cannot be read is in the result, never taken for absent. Interrupted, it is
+// simply run again: what is there already is not stored twice.
 func Import(ctx context.Context, store *spacedb.Store, dir string, o ImportOptions) (ImportResult, error) {
+	return runImport(ctx, store, dir, o, (*importer).fromDirectory)
+}
+
+// runImport is what all imports have around them.
+func runImport(ctx context.Context, store *spacedb.Store, dir string, o ImportOptions, from func(*importer, string) error) (ImportResult, error) {
 	if o.Reporter == nil {
 		o.Reporter = silent{}
 	}
@@ -66,25 +84,47 @@ func Import(ctx context.Context, store *spacedb.Store, dir string, o ImportOptio
 		o.OnConflict = Overwrite
 	}
 	start := time.Now()
-	m := &importer{ctx: ctx, options: o, store: store}
-	err := m.importFrom(dir)
+	m := &importer{ctx: ctx, options: o, store: store, made: map[string]struct{}{}}
+	err := m.run(dir, from)
 	r := m.result
 	conclude(o.Reporter, Event{
 		Kind: "import", Run: r.Run, Directory: dir, Outcome: outcomeOf(err, len(r.Failed), 0), Millis: time.Since(start).Milliseconds(),
-		Counts: map[string]int64{
-			"imported": int64(r.Imported), "unchanged": int64(r.Unchanged), "skipped": int64(r.Skipped), "bytes": r.Bytes,
-			"failed": int64(len(r.Failed)),
-		},
+		Counts: r.counts(),
 	}, err, r.Failed, r.Notices)
 	return r, err
 }
 
-// importFrom is the run.
-func (m *importer) importFrom(dir string) (err error) {
-	if m.root, err = os.OpenRoot(dir); err != nil {
+type importer struct {
+	ctx     context.Context
+	store   *spacedb.Store
+	tree    *spacedb.Tree
+	options ImportOptions
+	include *ignore.Patterns
+	exclude *ignore.Patterns
+	result  ImportResult
+	record  recorder
+
+	root   *os.Root
+	origin *origin             // nil: what is imported is no export
+	made   map[string]struct{} // directories of the space that are known to be there
+	astray bool                // something came not, or elsewhere, because its path was taken
+	dirs   []arrivedDir        // get their time last: what comes into them changes it
+}
+
+// run is the run.
+func (m *importer) run(dir string, from func(*importer, string) error) (err error) {
+	if m.include, err = ignore.Parse(m.options.Include); err != nil {
 		return err
 	}
-	defer m.root.Close()
+	if m.exclude, err = ignore.Parse(m.options.Exclude); err != nil {
+		return err
+	}
+	if dir != "-" {
+		if m.root, err = os.OpenRoot(dir); err != nil {
+			return err
+		}
+		defer m.root.Close()
+	}
 	run, err := m.store.BeginRun("import", 0)
 	if err != nil {
 		return err
@@ -94,8 +134,8 @@ func (m *importer) importFrom(dir string) (err error) {
 	m.tree = m.store.Tree(spacedb.Actor{Origin: spacedb.OriginImport, Run: run.ID})
 	m.options.Reporter.Tell(Event{Event: Started, Kind: "import", Run: run.ID, Space: m.store.File(), Directory: dir})
 	m.options.Reporter.Tell(Event{Event: Progress, Phase: "import"})
-	if err = m.makeInto(); err == nil {
-		err = m.directory("", m.options.Into)
+	if err = m.ensureDir(m.options.Into); err == nil {
+		err = errors.Join(from(m, dir), m.finishDirs())
 	}
 	r := m.result
 	detail := fmt.Sprintf("%d imported, %d unchanged, %d skipped, %d failed", r.Imported, r.Unchanged, r.Skipped, len(r.Failed))
@@ -105,73 +145,20 @@ func (m *importer) importFrom(dir string) (err error) {
 	return errors.Join(err, m.store.FinishRun(run.ID, outcomeOf(err, len(r.Failed), 0), detail, m.record.waiting), m.store.Sync())
 }
 
-type importer struct {
-	ctx     context.Context
-	root    *os.Root
-	store   *spacedb.Store
-	tree    *spacedb.Tree
-	options ImportOptions
-	result  ImportResult
-	record  recorder
-}
-
-func (m *importer) makeInto() error {
-	var at string
-	for _, name := range strings.Split(m.options.Into, "/") {
-		if name == "" {
-			continue
-		}
-		at = join(at, name)
-		_, err := m.tree.PlaceDir(at, spacedb.Guard{Absent: true}, 0o755, 0)
-		switch {
-		case err == nil:
-			m.note(at, conflict.Mkdir, spacedb.State{}, spacedb.State{Mode: spacedb.TypeDir | 0o755})
-		case !errors.Is(err, spacedb.ErrChanged):
-			return fmt.Errorf("%s: %w", at, err)
-		}
-	}
-	return nil
-}
-
 func (m *importer) fail(from string, err error) {
 	m.result.Failed = append(m.result.Failed, PathError{from, cause(err)})
 	m.record.waiting = append(m.record.waiting, spacedb.ActionRecord{Path: from, Op: "import", Side: "space", Error: cause(err)})
 }
 
-// directory imports what is in from to the space's directory to.
-func (m *importer) directory(from, to string) error {
-	d, err := m.root.Open(orDot(from))
-	if err != nil {
-		m.fail(from, err)
+// failed notes what went wrong at one path, unless nothing can go on.
+func (m *importer) failed(from string, err error) error {
+	switch {
+	case err == nil:
 		return nil
+	case fatal(err):
+		return err
 	}
-	entries, err := d.ReadDir(-1)
-	d.Close()
-	if err != nil {
-		m.fail(from, err)
-	}
-	sort.Slice(entries, func(i, j int) bool { return entries[i].Name() < entries[j].Name() })
-	for _, e := range entries {
-		if err := m.ctx.Err(); err != nil {
-			return err
-		}
-		p := join(from, e.Name())
-		if p == stateDir {
-			continue
-		}
-		m.options.Reporter.Step()
-		info, err := e.Info()
-		if err == nil {
-			err = m.entry(p, join(to, e.Name()), info)
-		}
-		switch {
-		case err == nil:
-		case fatal(err):
-			return err
-		default:
-			m.fail(p, err)
-		}
-	}
+	m.fail(from, err)
 	return nil
 }
 
@@ -181,58 +168,129 @@ func fatal(err error) bool {
 		errors.Is(err, spacedb.ErrDamaged) || errors.Is(err, context.Canceled)
 }
 
-func (m *importer) entry(from, to string, info fs.FileInfo) error {
-	have, err := m.tree.Resolve(to)
-	if err != nil && !errors.Is(err, spacedb.ErrNotFound) {
+// note writes down what was done at a path, every now and then into the space.
+func (m *importer) note(path string, op conflict.Op, before, after spacedb.State) {
+	const often = 1024
+	m.record.waiting = append(m.record.waiting, spacedb.ActionRecord{
+		Path: path, Op: op.String(), Side: conflict.Space.String(), Reason: "imported", Before: before, After: after,
+	})
+	if len(m.record.waiting) >= often {
+		_ = m.record.flush() // the tree's next operation has the same trouble
+	}
+	m.options.Reporter.Tell(Event{Event: Acted, Path: path, Op: op.String(), Side: conflict.Space.String(), Reason: "imported"})
+}
+
+func directoryState(perm uint32, mtime int64) spacedb.State {
+	return spacedb.State{Mode: spacedb.TypeDir | perm&permMask, Mtime: mtime}
+}
+
+func (m *importer) notice(format string, args ...any) {
+	m.result.Notices = append(m.result.Notices, fmt.Sprintf(format, args...))
+}
+
+// wanted says whether the patterns let a path of the space come.
+func (m *importer) wanted(path string, dir bool) bool {
+	if m.exclude.Covers(path, dir) {
+		return false
+	}
+	return dir || m.include.Empty() || m.include.Covers(path, false)
+}
+
+// arrivedDir is a directory that was imported.
+type arrivedDir struct {
+	path  string
+	perm  uint32
+	mtime int64
+}
+
+// directory makes a directory, unless it is there.
+func (m *importer) directory(to string, perm uint32, mtime int64) error {
+	dir, _ := splitPath(to)
+	if err := m.ensureDir(dir); err != nil {
 		return err
 	}
-	there := err == nil
-	perm := spacedb.UnixMode(info.Mode()) & spacedb.PermMask
-	mtime := info.ModTime().UnixNano()
-	switch mode := info.Mode(); {
-	case mode.IsDir():
-		return m.dir(from, to, have, there, perm, mtime)
-	case mode&fs.ModeSymlink != 0:
-		return m.symlink(from, to, have, there, mtime)
-	case mode.IsRegular() && m.isOurs(info):
-		m.result.Notices = append(m.result.Notices, from+": skipped, it is the space itself")
-		return nil
-	case mode.IsRegular():
-		return m.file(from, to, have, there, perm)
+	if _, known := m.made[to]; !known {
+		_, err := m.tree.PlaceDir(to, spacedb.Guard{Absent: true}, perm, mtime)
+		if errors.Is(err, spacedb.ErrChanged) {
+			if err := m.mustBeDir(to); err != nil {
+				return err
+			}
+		} else if err != nil {
+			return err
+		} else {
+			m.note(to, conflict.Mkdir, spacedb.State{}, directoryState(perm, mtime))
+		}
+		m.made[to] = struct{}{}
 	}
-	m.result.Notices = append(m.result.Notices, from+": skipped, special file")
+	m.dirs = append(m.dirs, arrivedDir{to, perm, mtime})
 	return nil
 }
 
-// isOurs: a space may lie in the very directory it is filled from.
-func (m *importer) isOurs(info fs.FileInfo) bool {
-	for _, name := range m.store.Files() {
-		if ours, err := os.Lstat(name); err == nil && os.SameFile(ours, info) {
-			return true
-		}
-	}
-	return false
-}
-
-func (m *importer) dir(from, to string, have spacedb.Attr, there bool, perm uint32, mtime int64) error {
-	if there && !have.IsDir() {
-		return fmt.Errorf("the space has a %s there, not a directory", kindName(have))
-	}
-	after := spacedb.State{Mode: spacedb.TypeDir | perm&permMask, Mtime: mtime}
-	if !there {
-		if _, err := m.tree.PlaceDir(to, spacedb.Guard{Absent: true}, perm, mtime); err != nil {
-			return err
-		}
-		m.note(to, conflict.Mkdir, spacedb.State{}, after)
-	}
-	if err := m.directory(from, to); err != nil {
-		return err
-	}
-	_, err := m.tree.ChangeAt(to, spacedb.Guard{}, spacedb.AttrChange{Mode: &perm, Mtime: &mtime})
-	if before := (spacedb.State{Mode: spacedb.TypeDir | have.Perm()&permMask, Mtime: have.Mtime}); err == nil && there && before.Mode != after.Mode {
-		m.note(to, conflict.Chmod, before, after)
+func (m *importer) mustBeDir(path string) error {
+	a, err := m.tree.Resolve(path)
+	if err == nil && !a.IsDir() {
+		err = fmt.Errorf("the space has a %s there, not a directory", kindName(a))
 	}
 	return err
+}
+
+// ensureDir makes what is missing of a path.
+func (m *importer) ensureDir(path string) error {
+	if path == "" {
+		return nil
+	}
+	if _, known := m.made[path]; known {
+		return nil
+	}
+	up, _ := splitPath(path)
+	if err := m.ensureDir(up); err != nil {
+		return err
+	}
+	now := time.Now().UnixNano()
+	_, err := m.tree.PlaceDir(path, spacedb.Guard{Absent: true}, 0o755, now)
+	switch {
+	case err == nil:
+		m.note(path, conflict.Mkdir, spacedb.State{}, directoryState(0o755, now))
+	case errors.Is(err, spacedb.ErrChanged):
+		err = m.mustBeDir(path)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	m.made[path] = struct{}{}
+	return nil
+}
+
+// finishDirs gives the directories their modes and times, if they do not have
+// them.
+func (m *importer) finishDirs() error {
+	for i := len(m.dirs) - 1; i >= 0; i-- {
+		d := &m.dirs[i]
+		a, err := m.tree.Resolve(d.path)
+		if err != nil {
+			if err := m.failed(d.path, err); err != nil {
+				return err
+			}
+			continue
+		}
+		var set spacedb.AttrChange
+		if a.Perm() != d.perm {
+			set.Mode = &d.perm
+		}
+		if a.Mtime != d.mtime {
+			set.Mtime = &d.mtime
+		}
+		if set.Mode != nil || set.Mtime != nil {
+			_, err = m.tree.ChangeAt(d.path, spacedb.Guard{}, set)
+		}
+		if err == nil && a.Perm()&permMask != d.perm&permMask {
+			m.note(d.path, conflict.Chmod, directoryState(a.Perm(), a.Mtime), directoryState(d.perm, d.mtime))
+		}
+		if err := m.failed(d.path, err); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func kindName(a spacedb.Attr) string {
@@ -245,177 +303,6 @@ func kindName(a spacedb.Attr) string {
 		return "document"
 	}
 	return "special file"
-}
-
-func (m *importer) symlink(from, to string, have spacedb.Attr, there bool, mtime int64) error {
-	target, err := m.root.Readlink(from)
-	if err != nil {
-		return err
-	}
-	if there && have.IsSymlink() {
-		if now, err := m.tree.Readlink(have.ID); err == nil && now == target {
-			m.result.Unchanged++
-			return nil
-		}
-	}
-	to, guard, skipped, err := m.place(to, have, there)
-	if err != nil || skipped {
-		return err
-	}
-	before, err := m.before(guard, have)
-	if err != nil {
-		return err
-	}
-	if _, err = m.tree.PlaceSymlink(to, guard, target, mtime); err != nil {
-		return err
-	}
-	m.count(to, conflict.Link, before, spacedb.State{Mode: spacedb.TypeSymlink | 0o777, Target: target, Mtime: mtime}, 0)
-	return nil
-}
-
-// before is what an import is about to replace.
-func (m *importer) before(guard spacedb.Guard, have spacedb.Attr) (s spacedb.State, err error) {
-	if guard.Absent {
-		return s, nil
-	}
-	s = spacedb.State{Mode: have.Mode&spacedb.TypeMask | have.Perm()&permMask, Mtime: have.Mtime}
-	switch {
-	case have.IsSymlink():
-		s.Mode = spacedb.TypeSymlink | 0o777
-		s.Target, err = m.tree.Readlink(have.ID)
-	case have.IsRegular():
-		s.SHA256, err = m.hash(have)
-	default:
-		return spacedb.State{}, nil // a special file cannot be had back
-	}
-	return s, err
-}
-
-func (m *importer) hash(have spacedb.Attr) (sum spacedb.Hash, err error) {
-	h := sha256.New()
-	_, err = io.Copy(h, io.NewSectionReader(readerAt{m.tree, have.ID}, 0, have.Size))
-	h.Sum(sum[:0])
-	return sum, err
-}
-
-// readerAt reads a document as it is now.
-type readerAt struct {
-	tree *spacedb.Tree
-	id   spacedb.NodeID
-}
-
-func (r readerAt) ReadAt(p []byte, off int64) (int, error) {
-	n, err := r.tree.ReadAt(r.id, p, off)
-	if err == nil && n < len(p) {
-		err = io.EOF
-	}
-	return n, err
-}
-
-// note writes down what was done at a path, every now and then into the space.
-func (m *importer) note(to string, op conflict.Op, before, after spacedb.State) {
-	const often = 1024
-	m.record.waiting = append(m.record.waiting, spacedb.ActionRecord{
-		Path: to, Op: op.String(), Side: conflict.Space.String(), Reason: "imported", Before: before, After: after,
-	})
-	if len(m.record.waiting) >= often {
-		_ = m.record.flush() // the tree's next operation has the same trouble
-	}
-	m.options.Reporter.Tell(Event{Event: Acted, Path: to, Op: op.String(), Side: conflict.Space.String(), Reason: "imported"})
-}
-
-func (m *importer) count(to string, op conflict.Op, before, after spacedb.State, size int64) {
-	m.result.Imported++
-	m.result.Bytes += size
-	m.note(to, op, before, after)
-}
-
-func (m *importer) file(from, to string, have spacedb.Attr, there bool, perm uint32) error {
-	f, err := openFile(m.root, from)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if there && have.IsRegular() {
-		same, err := m.same(f, have)
-		if err != nil {
-			return err
-		}
-		if same {
-			m.result.Unchanged++
-			return nil
-		}
-		if _, err := f.Seek(0, io.SeekStart); err != nil {
-			return err
-		}
-	}
-	to, guard, skipped, err := m.place(to, have, there)
-	if err != nil || skipped {
-		return err
-	}
-	staged := m.tree.Stage()
-	defer staged.Discard()
-	before, _, after, err := hashFile(f, staged)
-	if err != nil {
-		return err
-	}
-	if before != after {
-		return errMoved
-	}
-	was, err := m.before(guard, have)
-	if err != nil {
-		return err
-	}
-	if _, err = m.tree.Place(to, guard, staged, perm, after.mtime); err != nil {
-		return err
-	}
-	m.count(to, conflict.Write, was, spacedb.State{Mode: spacedb.TypeRegular | perm&permMask, SHA256: staged.SHA256(), Mtime: after.mtime}, staged.Size())
-	return nil
-}
-
-// same says whether a document has a file's content.
-func (m *importer) same(f *os.File, have spacedb.Attr) (bool, error) {
-	info, err := f.Stat()
-	if err != nil || info.Size() != have.Size {
-		return false, err
-	}
-	a, b := make([]byte, 1<<20), make([]byte, 1<<20)
-	for off := int64(0); ; {
-		n, err := io.ReadFull(f, a)
-		if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
-			return false, err
-		}
-		k, rerr := m.tree.ReadAt(have.ID, b[:n], off)
-		if rerr != nil {
-			return false, rerr
-		}
-		if k != n || string(a[:n]) != string(b[:k]) {
-			return false, nil
-		}
-		if n < len(a) {
-			return true, nil
-		}
-		off += int64(n)
-	}
-}
-
-// place decides where something goes that may be there already.
-func (m *importer) place(to string, have spacedb.Attr, there bool) (path string, guard spacedb.Guard, skipped bool, err error) {
-	if !there {
-		return to, spacedb.Guard{Absent: true}, false, nil
-	}
-	switch m.options.OnConflict {
-	case SkipIt:
-		m.result.Skipped++
-		return "", spacedb.Guard{}, true, nil
-	case RenameIt:
-		free, err := m.freeName(to)
-		return free, spacedb.Guard{Absent: true}, false, err
-	}
-	if have.IsDir() {
-		return "", spacedb.Guard{}, false, errors.New("the space has a directory there")
-	}
-	return to, spacedb.GuardOf(have), false, nil
 }
 
 // freeName is the path with " (imported)", " (imported 2)", … before the
@@ -438,4 +325,33 @@ func (m *importer) freeName(to string) (string, error) {
 			return "", err
 		}
 	}
+}
+
+// modeBits of what was found.
+func (s stamp) perm() uint32 { return s.mode & spacedb.PermMask }
+
+func (s stamp) kind() uint32 { return s.mode & spacedb.TypeMask }
+
+// ownFiles are the names at the top of a directory that are spacefs's own.
+func ownFile(path string) bool {
+	return path == stateDir || path == manifest.Name || path == nextManifest || path == stagedDir
+}
+
+// loadOrigin reads the manifest of an export that is imported.
+func (m *importer) loadOrigin() error {
+	if m.options.NoManifest {
+		return nil
+	}
+	from, err := loadManifest(m.root, manifest.Name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = from.Check()
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w; without it the files can be imported as they are: --no-manifest", manifest.Name, err)
+	}
+	m.origin, err = newOrigin(from), nil
+	return err
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"spacefs/conflict"
+	"spacefs/materialize/manifest"
 	"spacefs/spacedb"
 )
 
@@ -383,6 +384,7 @@ func TestExportAndImportAreInverse(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	want := p.mirrorTree()
+	p.ok(os.Remove(filepath.Join(out, manifest.Name)))
 	p.dir = out
 	if got := p.mirrorTree(); got != want {
 		t.Errorf("exported\n%s\nwant\n%s", got, want)

@@ -96,3 +96,6 @@ func retry(call func() (int, error)) (int, error) {
 		}
 	}
 }
+
+// fileno is the directory's file descriptor.
+func (d directory) fileno() int { return d.fd }

@@ -41,3 +41,6 @@ func (d directory) list() ([]listed, error) {
 	}
 	return entries, err
 }
+
+// fileno is the directory's file descriptor.
+func (d directory) fileno() int { return int(d.file.Fd()) }

@@ -40,37 +40,50 @@ func (t *Tree) detach(n *node, at string, now int64) {
 // identify gives a node without one the identity that waits at its path, or a
 // new one.
 func (t *Tree) identify(n *node, at string) error {
-	s := t.store
 	if n.document != 0 {
 		return nil
 	}
-	if s.anyDetached {
-		found, known := s.detached[at]
-		if !known {
-			_, err := s.meta.one(func(r row) error {
-				found.history = history{document: r.int(0), revision: r.int(1), sha256: r.hash(2)}
-				return nil
-			}, `SELECT document.id, coalesce(revision.id, 0), revision.sha256 FROM document
-				LEFT JOIN revision ON revision.document = document.id AND NOT revision.lost
-				WHERE document.path = ? ORDER BY document.deleted DESC, document.id DESC, revision.number DESC LIMIT 1`, []byte(at))
-			if err != nil {
-				return err
-			}
-		}
-		if found.document != 0 {
-			n.history = found.history
-			s.detached[at] = detached{at: s.seq}
-			s.pending.add(`UPDATE document SET path = NULL, deleted = NULL WHERE id = ?`, n.document)
-			return nil
-		}
+	if err := t.identifyWaiting(n, at); err != nil || n.document != 0 {
+		return err
 	}
 	id, err := uuid.NewV7()
 	if err != nil {
 		return err
 	}
+	t.newDocument(n, id.String())
+	return nil
+}
+
+func (t *Tree) newDocument(n *node, id string) {
+	s := t.store
 	s.last.document++
 	n.history = history{document: s.last.document}
-	s.pending.add(`INSERT INTO document (id, uuid) VALUES (?, ?)`, n.document, id.String())
+	s.pending.add(`INSERT INTO document (id, uuid) VALUES (?, ?)`, n.document, id)
+}
+
+// identifyWaiting gives a node the identity that waits at its path, if one does.
+func (t *Tree) identifyWaiting(n *node, at string) error {
+	s := t.store
+	if !s.anyDetached {
+		return nil
+	}
+	found, known := s.detached[at]
+	if !known {
+		_, err := s.meta.one(func(r row) error {
+			found.history = history{document: r.int(0), revision: r.int(1), sha256: r.hash(2)}
+			return nil
+		}, `SELECT document.id, coalesce(revision.id, 0), revision.sha256 FROM document
+			LEFT JOIN revision ON revision.document = document.id AND NOT revision.lost
+			WHERE document.path = ? ORDER BY document.deleted DESC, document.id DESC, revision.number DESC LIMIT 1`, []byte(at))
+		if err != nil {
+			return err
+		}
+	}
+	if found.document != 0 {
+		n.history = found.history
+		s.detached[at] = detached{at: s.seq}
+		s.pending.add(`UPDATE document SET path = NULL, deleted = NULL WHERE id = ?`, n.document)
+	}
 	return nil
 }
 

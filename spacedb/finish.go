@@ -27,8 +27,9 @@ func (s *Store) finish() error {
 	s.mu.Lock()
 	s.seq++
 	s.cleanly = err == nil
-	// What every mirror has seen nobody asks for again.
-	s.pending.add(`DELETE FROM journal WHERE seq <= (SELECT coalesce(min(seq), 0) FROM mirror)`)
+	// What every mirror has seen nobody asks for again. The last row stays, so
+	// that Snapshot.Unchanged can tell that nothing came after it.
+	s.pending.add(`DELETE FROM journal WHERE seq <= (SELECT coalesce(min(seq), 0) FROM mirror) AND seq < (SELECT max(seq) FROM journal)`)
 	s.mu.Unlock()
 	return errors.Join(err, s.Sync())
 }

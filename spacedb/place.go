@@ -43,6 +43,9 @@ type Staged struct {
 	node *node
 	hash hash.Hash
 	size int64
+
+	id      string // the UUID it shall have
+	otherID bool
 }
 
 // Stage makes room for new content. Place it or Discard it.
@@ -144,24 +147,20 @@ func (t *Tree) Place(path string, expect Guard, g *Staged, perm uint32, mtime in
 	}
 	now := t.step()
 	n := g.node
-	owner := self()
-	n.uid, n.gid, n.mode = owner.UID, owner.GID, TypeRegular|perm&PermMask
-	if old != nil {
-		n.uid, n.gid = old.uid, old.gid
-	}
-	if err := t.takeOver(d, name, old, n, path, now); err != nil {
+	n.mode = TypeRegular | perm&PermMask
+	if err := t.settleStaged(d, name, old, n, path, g.id, mtime, now, &g.otherID, sum); err != nil {
 		return Attr{}, err
-	}
-	n.staged = false
-	s.usageBytes.Add(n.size)
-	n.mtime, n.changed = mtime, now
-	if !s.Junk(path) {
-		if err := t.seal(n, path, sum); err != nil {
-			return Attr{}, err
-		}
 	}
 	return n.attr(), nil
 }
+
+// SetID asks for the document's UUID: that of one that is nowhere in the tree,
+// or of none yet. OtherID says after Place that it could not be had, because the
+// path has a document already, or the UUID is another path's.
+func (g *Staged) SetID(id string) { g.id = id }
+
+// OtherID: see SetID.
+func (g *Staged) OtherID() bool { return g.otherID }
 
 // takeOver makes path name n, which had no name, instead of old.
 func (t *Tree) takeOver(d *node, name string, old, n *node, path string, now int64) error {
@@ -207,33 +206,35 @@ func (t *Tree) PlaceDir(path string, expect Guard, perm uint32, mtime int64) (At
 
 // PlaceSymlink puts a symlink at path in place of what the guard names.
 func (t *Tree) PlaceSymlink(path string, expect Guard, target string, mtime int64) (Attr, error) {
-	if err := checkTarget(target); err != nil {
-		return Attr{}, err
+	p := t.PlaceSymlinkAs(path, expect, target, mtime, "")
+	return p.Attr, p.Err
+}
+
+// PlaceSymlinkAs is PlaceSymlink for one that shall have a UUID, as a document
+// can: see Staged.SetID.
+func (t *Tree) PlaceSymlinkAs(path string, expect Guard, target string, mtime int64, id string) (p Placed) {
+	if p.Err = checkTarget(target); p.Err != nil {
+		return p
 	}
 	s := t.store
 	d, name, old, err := t.at(path, expect)
 	defer s.mu.Unlock()
 	switch {
 	case err != nil:
-		return Attr{}, err
+		p.Err = err
+		return p
 	case old != nil && old.isDir():
-		return Attr{}, ErrIsDir
+		p.Err = ErrIsDir
+		return p
 	}
 	now := t.step()
 	n := t.newNode(TypeSymlink|0o777, now)
-	owner := self()
-	n.uid, n.gid = owner.UID, owner.GID
 	t.setTarget(n, target)
-	if err := t.takeOver(d, name, old, n, path, now); err != nil {
-		return Attr{}, err
+	if p.Err = t.settleStaged(d, name, old, n, path, id, mtime, now, &p.OtherID, sha256.Sum256([]byte(target))); p.Err != nil {
+		return p
 	}
-	n.mtime = mtime
-	if !s.Junk(path) {
-		if err := t.seal(n, path, sha256.Sum256([]byte(target))); err != nil {
-			return Attr{}, err
-		}
-	}
-	return n.attr(), nil
+	p.Attr = n.attr()
+	return p
 }
 
 // ChangeAt sets permissions and times of what is at path.

@@ -18,6 +18,12 @@ type Item struct {
 	Sealed bool
 	Target string // of a symlink
 	Junk   bool
+	// ID and Revision are the document's UUID and the number of its last
+	// revision; "" and 0 while it has none.
+	ID       string
+	Revision int
+
+	chunk int64 // the first of the content, of an item of now
 }
 
 // Snapshot is the tree as it was at one moment, while the space goes on
@@ -117,7 +123,9 @@ func (v *Snapshot) walk(ctx context.Context, path string, dir NodeID, depth int,
 }
 
 const itemQuery = `SELECT ` + nodeColumns + `, entry.name,
-		CASE WHEN node.mode & 61440 = 40960 THEN (SELECT data FROM chunk WHERE chunk.id = node.chunk) END
+		CASE WHEN node.mode & 61440 = 40960 THEN (SELECT data FROM chunk WHERE chunk.id = node.chunk) END,
+		CASE WHEN node.document > 0 THEN (SELECT uuid FROM document WHERE document.id = node.document) END,
+		CASE WHEN node.revision > 0 THEN (SELECT number FROM revision WHERE revision.id = node.revision) END
 	FROM entry JOIN node ON node.id = entry.node WHERE entry.parent = ?`
 
 func (v *Snapshot) list(path string, dir NodeID) ([]Item, error) {
@@ -148,8 +156,9 @@ func (v *Snapshot) scanItem(dir string, r row) (Item, error) {
 	if dir != "" {
 		path = dir + "/" + name
 	}
-	it := Item{Path: path, Attr: n.attr(), Sealed: n.sealed && n.holdsContent(), Target: r.text(21), Junk: v.store.Junk(path)}
+	it := Item{Path: path, Attr: n.attr(), Sealed: n.sealed && n.holdsContent(), Target: r.text(21), Junk: v.store.Junk(path), ID: r.text(22), chunk: n.chunk}
 	if it.Sealed {
+		it.Revision = int(r.int(23))
 		it.SHA256 = n.sha256
 	}
 	return it, nil
@@ -300,6 +309,43 @@ func (v *Snapshot) dirPath(dir NodeID, known map[NodeID]string, depth int) (path
 	path = strings.TrimPrefix(up+"/"+in[0].name, "/")
 	known[dir] = path
 	return path, true, nil
+}
+
+// ContentRef is where the content of an item is; small, for who remembers many.
+type ContentRef struct {
+	node  NodeID
+	chunk int64
+	size  int64
+}
+
+// Ref is where the content of a document is.
+func (it Item) Ref() ContentRef { return ContentRef{it.Attr.ID, it.chunk, it.Attr.Size} }
+
+// Content reads what an item of this snapshot holds: as Open does, and quicker
+// when it is small.
+func (v *Snapshot) Content(ref ContentRef) (io.ReadSeeker, error) {
+	if v.past != nil || ref.size > chunkSize {
+		return v.Open(ref.node)
+	}
+	chunks := map[int64]int64{}
+	if ref.chunk != 0 {
+		chunks[0] = ref.chunk
+	}
+	return &contentReader{conn: v.conn, chunks: chunks, size: ref.size}, nil
+}
+
+// Unchanged says that the tree is as it was at sequence number since. False
+// also means that the journal does not reach back so far: it is trimmed from
+// its beginning, so if it still has something as old as since, nothing newer
+// is missing.
+func (v *Snapshot) Unchanged(since uint64) (bool, error) {
+	if v.past != nil || since == 0 {
+		return false, nil
+	}
+	same := false
+	_, err := v.conn.one(func(r row) error { same = r.int(0) == 1; return nil },
+		`SELECT EXISTS (SELECT 1 FROM journal WHERE seq <= ?1) AND NOT EXISTS (SELECT 1 FROM journal WHERE seq > ?1)`, since)
+	return same, err
 }
 
 // Open reads the content of a document of this snapshot; it is valid until the

@@ -33,7 +33,8 @@ func (s *Store) SnapshotAt(ctx context.Context, m Moment) (*Snapshot, error) {
 // pastEntries is a directory (?1) at an instant, with the revision that each
 // document held: (?2 seq, ?3 time, ?4 a run to leave out).
 const pastEntries = `SELECT was.node, was.name, was.mode, was.mtime, was.document,
-		revision.id, revision.size, revision.mtime, revision.sha256, revision.chunks
+		revision.id, revision.size, revision.mtime, revision.sha256, revision.chunks,
+		revision.number, CASE WHEN was.document > 0 THEN (SELECT uuid FROM document WHERE document.id = was.document) END
 	FROM (
 		SELECT node, name, mode, mtime, document FROM entry JOIN node ON node.id = entry.node
 			WHERE parent = ?1 AND since <= ?2
@@ -90,6 +91,7 @@ func (v *Snapshot) scanPast(dir string, r row) (Item, error) {
 		return it, nil
 	}
 	it.Sealed, it.SHA256 = true, r.hash(8)
+	it.Revision, it.ID = int(r.int(10)), r.text(11)
 	it.Attr.Size, it.Attr.Mtime = r.int(6), r.int(7)
 	if it.Attr.Size < 0 || it.Attr.Size > MaxSize {
 		return Item{}, damaged("revision %d has size %d", r.int(5), it.Attr.Size)

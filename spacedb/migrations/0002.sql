@@ -114,3 +114,22 @@ CREATE VIEW actions AS
 CREATE TABLE copied (
   chunk INTEGER PRIMARY KEY
 );
+
+-- What an import saw of the directories it read, so that the next one reads only
+-- what looks different. seen is packed by package materialize.
+CREATE TABLE source (
+  id     INTEGER PRIMARY KEY,
+  path   BLOB    NOT NULL,       -- absolute
+  target BLOB    NOT NULL,       -- where in the space
+  seq    INTEGER NOT NULL,
+  UNIQUE (path, target)
+);
+CREATE TABLE source_directory (
+  source INTEGER NOT NULL,
+  path   BLOB    NOT NULL,       -- below the source's
+  seen   BLOB    NOT NULL,
+  PRIMARY KEY (source, path)
+) WITHOUT ROWID;
+
+-- An import with a manifest asks which documents are there already.
+CREATE INDEX document_uuid ON document (uuid);

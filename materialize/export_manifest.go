@@ -1,0 +1,92 @@
+package materialize
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+
+	"spacefs/materialize/manifest"
+)
+
+// maxManifest is more than a manifest of ten million documents has.
+const maxManifest = 4 << 30
+
+// loadManifest reads a manifest in an export. It is no bigger than it may be,
+// and a file: what is at its name came from elsewhere.
+func loadManifest(root *os.Root, name string) (*manifest.Manifest, error) {
+	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOFOLLOW, 0)
+	if errors.Is(err, syscall.ELOOP) {
+		return nil, fmt.Errorf("%w: it is a symlink", manifest.ErrInvalid)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%w: it is no file", manifest.ErrInvalid)
+	case info.Size() > maxManifest:
+		return nil, fmt.Errorf("%w: it has %d bytes", manifest.ErrInvalid, info.Size())
+	}
+	text := make([]byte, info.Size())
+	if _, err := io.ReadFull(f, text); err != nil {
+		return nil, err
+	}
+	return manifest.Read(string(text))
+}
+
+// writeManifest makes the file; it is durable with the next sync.
+func writeManifest(root *os.Root, name string, m *manifest.Manifest) error {
+	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(m.Append(nil))
+	return errors.Join(err, f.Close())
+}
+
+// exportState is what earlier exports left: the manifest, and the one that an
+// interrupted export was about to put in its place.
+type exportState struct {
+	done *manifest.Manifest
+	next *manifest.Manifest // nil: the last one came to its end
+}
+
+// readManifests reads what an earlier export of this space says; without any
+// it is fs.ErrNotExist.
+func (x *exporter) readManifests() (*exportState, error) {
+	done, err := loadManifest(x.root, manifest.Name)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	// The next one is complete, or not worth anything: it was being written when
+	// the export was interrupted, and no file had been put in its place.
+	next, nextErr := loadManifest(x.root, nextManifest)
+	if nextErr != nil {
+		next = nil
+	}
+	if done == nil && next == nil {
+		return nil, err
+	}
+	for _, m := range []*manifest.Manifest{done, next} {
+		if m == nil {
+			continue
+		}
+		if m.Space != x.store.ID() {
+			return nil, fmt.Errorf("it is of another space (%s)", m.Space)
+		}
+		if want := x.header().Variant; m.Variant != want {
+			return nil, fmt.Errorf("it is of a %s export, and not %s", m.Variant, want)
+		}
+	}
+	if done == nil {
+		done = &manifest.Manifest{}
+	}
+	return &exportState{done, next}, nil
+}

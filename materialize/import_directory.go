@@ -1,0 +1,337 @@
+package materialize
+
+import (
+	"crypto/sha256"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+
+	"spacefs/spacedb"
+)
+
+// One goroutine walks, several read and hash, and this one brings what they read
+// into the space, while the store commits what is there already. Documents
+// travel in batches of one directory.
+const (
+	importBatch   = 64
+	importSmall   = 256 << 10 // bytes; what is larger is copied, not held
+	importBytes   = 1 << 20   // bytes in a batch
+	importPending = 32        // batches
+)
+
+// readBatch is files of one directory, to be read and hashed.
+type readBatch struct {
+	dir   string
+	files []*arrival
+	errs  []error // parallel
+	bytes int64
+	done  chan struct{}
+}
+
+// directoryImport is an import from a directory.
+type directoryImport struct {
+	*importer
+	memory  *sourceMemory
+	own     map[uint64]struct{} // inodes of the space's own files
+	jobs    chan *readBatch
+	waiting []*readBatch // in order
+	filling *readBatch
+}
+
+func (m *importer) fromDirectory(dir string) error {
+	if err := m.loadOrigin(); err != nil {
+		return err
+	}
+	d := &directoryImport{importer: m, jobs: make(chan *readBatch, importPending), own: map[uint64]struct{}{}}
+	for _, name := range m.store.Files() {
+		if info, err := os.Lstat(name); err == nil {
+			d.own[stampOf(info).inode] = struct{}{}
+		}
+	}
+	var err error
+	if d.memory, err = m.recall(dir); err != nil {
+		return err
+	}
+	var workers sync.WaitGroup
+	for range max(2, runtime.GOMAXPROCS(0)) {
+		workers.Go(d.read)
+	}
+	err = d.walk()
+	close(d.jobs)
+	workers.Wait()
+	if err != nil {
+		return err
+	}
+	if err := m.exportedDirs(); err != nil {
+		return err
+	}
+	m.reportVanished()
+	return m.remember(d.memory)
+}
+
+// walk visits everything.
+func (d *directoryImport) walk() error {
+	w := startWalk(d.ctx, d.root, "", walkHooks{skip: func(path string, e listed) bool {
+		p := join(path, e.name)
+		return ownFile(p) || d.origin == nil && e.err == nil && !d.wanted(p, e.stat.isDir())
+	}})
+	defer w.end()
+	for f := w.peek(); f != nil; f = w.peek() {
+		if err := d.visit(f); err != nil {
+			return err
+		}
+		w.take()
+	}
+	if err := d.ctx.Err(); err != nil {
+		return err
+	}
+	d.dispatch()
+	return d.drain(0)
+}
+
+func (d *directoryImport) visit(f *found) error {
+	d.options.Reporter.Step()
+	if f.err != nil {
+		d.memory.spoil(f.path)
+		return d.failed(f.path, f.err)
+	}
+	if d.memory.knows(f.path, f.stat) {
+		if !f.stat.isDir() {
+			d.result.Unchanged++
+		}
+		return nil
+	}
+	to, e, made := d.pathOf(f.path)
+	if made || d.origin != nil && !d.wanted(to, f.stat.isDir()) {
+		return nil
+	}
+	to = join(d.options.Into, to)
+	switch f.stat.kind() {
+	case spacedb.TypeDir:
+		if d.flat() && e == nil && d.origin == nil {
+			return nil // a flat export has none; what is in it keeps its path
+		}
+		perm, mtime := f.stat.perm(), f.stat.mtime
+		if e != nil {
+			mtime = e.Mtime
+		}
+		return d.failed(f.path, d.directory(to, perm, mtime))
+	case spacedb.TypeSymlink:
+		target, err := d.root.Readlink(f.path)
+		if err == nil {
+			err = d.symlink(f.path, to, target, f.stat.mtime, e)
+		}
+		return d.failed(f.path, err)
+	case spacedb.TypeRegular:
+		if d.isOurs(f) {
+			d.memory.spoil(f.path)
+			d.notice("%s: skipped, it is the space itself", f.path)
+			return nil
+		}
+		return d.add(&arrival{from: f.path, path: to, stat: f.stat, entry: e})
+	}
+	d.notice("%s: skipped, special file", f.path)
+	return nil
+}
+
+// isOurs: a space may lie in the very directory it is filled from.
+func (d *directoryImport) isOurs(f *found) bool {
+	if _, maybe := d.own[f.stat.inode]; !maybe {
+		return false
+	}
+	info, err := d.root.Lstat(f.path)
+	if err != nil {
+		return false
+	}
+	for _, name := range d.store.Files() {
+		if ours, err := os.Lstat(name); err == nil && os.SameFile(ours, info) {
+			return true
+		}
+	}
+	return false
+}
+
+// add puts a file into the batch of its directory.
+func (d *directoryImport) add(a *arrival) error {
+	dir, _ := splitPath(a.from)
+	if b := d.filling; b != nil && (b.dir != dir || len(b.files) == importBatch || b.bytes+a.stat.size > importBytes) {
+		d.dispatch()
+	}
+	if d.filling == nil {
+		d.filling = &readBatch{dir: dir, done: make(chan struct{})}
+	}
+	d.filling.files = append(d.filling.files, a)
+	d.filling.bytes += min(a.stat.size, importSmall)
+	return d.drain(importPending - 1)
+}
+
+// dispatch hands the batch to the readers.
+func (d *directoryImport) dispatch() {
+	if d.filling != nil {
+		d.waiting = append(d.waiting, d.filling)
+		d.jobs <- d.filling
+		d.filling = nil
+	}
+}
+
+// drain brings batches in until at most so many wait.
+func (d *directoryImport) drain(most int) error {
+	for len(d.waiting) > most {
+		b := d.waiting[0]
+		d.waiting = d.waiting[1:]
+		<-b.done
+		if err := d.bring(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *directoryImport) bring(b *readBatch) error {
+	var small []*arrival
+	for i, a := range b.files {
+		switch {
+		case b.errs[i] != nil:
+			d.memory.spoil(a.from)
+			if err := d.failed(a.from, b.errs[i]); err != nil {
+				return err
+			}
+		case a.data == nil && a.stat.size > 0:
+			err := d.large(a)
+			if err != nil {
+				d.memory.spoil(a.from)
+			}
+			if err := d.failed(a.from, err); err != nil {
+				return err
+			}
+		default:
+			small = append(small, a)
+		}
+	}
+	failures := len(d.result.Failed)
+	err := d.placeSmall(small)
+	if len(d.result.Failed) > failures {
+		for _, f := range d.result.Failed[failures:] {
+			d.memory.spoil(f.Path)
+		}
+	}
+	return err
+}
+
+// large reads a file for the second time, to store it: the first told whether
+// that is needed.
+func (d *directoryImport) large(a *arrival) error {
+	f, err := openFile(d.root, a.from)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return d.placeLarge(a, f)
+}
+
+// read is what a reader does.
+func (d *directoryImport) read() {
+	for b := range d.jobs {
+		b.errs = make([]error, len(b.files))
+		dir, err := openDirectory(d.root, b.dir)
+		for i, a := range b.files {
+			if err != nil {
+				b.errs[i] = err
+				continue
+			}
+			_, name := splitPath(a.from)
+			b.errs[i] = a.read(dir, name)
+		}
+		if err == nil {
+			dir.close()
+		}
+		close(b.done)
+	}
+}
+
+// read reads and hashes a file that does not change meanwhile.
+func (a *arrival) read(dir directory, name string) error {
+	for range 3 {
+		f, err := dir.openFile(name)
+		if err != nil {
+			return err
+		}
+		err = a.readOpen(f)
+		_ = f.close()
+		if !errors.Is(err, errMoved) {
+			return err
+		}
+	}
+	return errMoved
+}
+
+func (a *arrival) readOpen(f plainFile) error {
+	before, err := f.stat()
+	switch {
+	case err != nil:
+		return err
+	case before.kind() != spacedb.TypeRegular:
+		return errMoved
+	case before.size > spacedb.MaxSize:
+		return errTooLarge
+	}
+	a.data = nil
+	if before.size <= importSmall {
+		// One byte more than it should have tells whether it grew.
+		buf := make([]byte, before.size+1)
+		n, err := io.ReadFull(f, buf)
+		if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+			return err
+		}
+		if int64(n) != before.size {
+			return errMoved
+		}
+		a.data = buf[:n:n]
+		a.sum = sha256.Sum256(a.data)
+	} else {
+		h := sha256.New()
+		if _, err := io.Copy(h, f); err != nil {
+			return err
+		}
+		h.Sum(a.sum[:0])
+	}
+	after, err := f.stat()
+	if err != nil {
+		return err
+	}
+	if before != after {
+		return errMoved
+	}
+	a.stat = after
+	return nil
+}
+
+// exportedDirs makes the directories that a flat export does not have.
+func (m *importer) exportedDirs() error {
+	if m.origin == nil || !m.flat() {
+		return nil
+	}
+	for i := range m.origin.Entries {
+		e := &m.origin.Entries[i]
+		if e.Name == "" && m.wanted(e.Path, true) {
+			if err := m.failed(e.Path, m.directory(join(m.options.Into, e.Path), e.Mode, e.Mtime)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// sourcePath is how a source is remembered.
+func sourcePath(dir string) string {
+	if p, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = p
+	}
+	if p, err := filepath.Abs(dir); err == nil {
+		dir = p
+	}
+	return dir
+}
