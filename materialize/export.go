@@ -257,7 +257,7 @@ func (x *exporter) dryRunNew() error {
 	}
 	for i := range plan.entries {
 		if e := &plan.entries[i]; e.Name != "" {
-			x.tell(opOf(e), e.Name, "new")
+			x.tell(exportOp(e), e.Name, "new")
 			x.count(e)
 		}
 	}
@@ -272,7 +272,7 @@ func (x *exporter) tell(op, name, reason string) {
 	}
 }
 
-func opOf(e *manifest.Entry) string {
+func exportOp(e *manifest.Entry) string {
 	switch e.Kind {
 	case manifest.Directory:
 		return "mkdir"

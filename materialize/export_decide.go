@@ -54,7 +54,7 @@ func decideExport(want *manifest.Entry, had []*manifest.Entry, disk diskState) e
 	ours, same := false, false
 	for _, h := range had {
 		ours = ours || disk.holds(h)
-		same = same || want != nil && sameContent(want, h)
+		same = same || want != nil && sameExport(want, h)
 	}
 	switch {
 	case want == nil && disk.kind == "":
@@ -80,7 +80,7 @@ func decideExport(want *manifest.Entry, had []*manifest.Entry, disk diskState) e
 	return actEdited
 }
 
-func sameContent(a, b *manifest.Entry) bool {
+func sameExport(a, b *manifest.Entry) bool {
 	return a.Kind == b.Kind && a.SHA256 == b.SHA256 && a.Target == b.Target
 }
 

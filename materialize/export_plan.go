@@ -15,11 +15,11 @@ import (
 type exportPlan struct {
 	header  manifest.Header
 	entries []manifest.Entry
-	sources []source // parallel to entries
+	sources []exportSource // parallel to entries
 }
 
-// source is where an entry's content comes from.
-type source struct {
+// exportSource is where an entry's content comes from.
+type exportSource struct {
 	ref    spacedb.ContentRef
 	text   []byte // of what is made for the export
 	hashed bool   // the entry's SHA-256 is known
@@ -89,7 +89,7 @@ func (x *exporter) header() manifest.Header {
 func (p *exportPlan) add(it spacedb.Item) {
 	a := it.Attr
 	e := manifest.Entry{Path: it.Path, Mode: a.Perm(), Mtime: a.Mtime, ID: it.ID}
-	s := source{}
+	s := exportSource{}
 	switch {
 	case a.IsDir():
 		e.Kind, e.ID = manifest.Directory, ""
@@ -157,7 +157,7 @@ func (p *exportPlan) addMade(kind manifest.Kind, path, name string, mtime int64,
 	p.entries = append(p.entries, manifest.Entry{
 		Kind: kind, Path: path, Name: name, Mode: 0o644, Mtime: mtime, Size: int64(len(text)), SHA256: hashOf(text),
 	})
-	p.sources = append(p.sources, source{text: text, hashed: true})
+	p.sources = append(p.sources, exportSource{text: text, hashed: true})
 }
 
 // byDirectory groups the entries that have a name by the directory of the export

@@ -114,7 +114,7 @@ func (x *exporter) decide(p *exportPlan, had *exportState, same []bool) []*expor
 	var blocked pathSet // what should be a directory and is not
 	for _, n := range sorted {
 		want := n.entry(p)
-		if want != nil && len(n.had) == 1 && looks[n.name] && sameContent(want, n.had[0]) && sameLooks(want, n.had) {
+		if want != nil && len(n.had) == 1 && looks[n.name] && sameExport(want, n.had[0]) && sameLooks(want, n.had) {
 			x.result.Unchanged++
 			continue
 		}
@@ -207,7 +207,7 @@ func (x *exporter) tellAct(p *exportPlan, n *exportName) {
 				reason = "missing"
 			}
 		}
-		x.tell(opOf(want), n.name, reason)
+		x.tell(exportOp(want), n.name, reason)
 		x.count(want)
 	case actTouch:
 		x.tell("chmod", n.name, "changed in the space")
