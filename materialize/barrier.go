@@ -81,7 +81,11 @@ func (x *executor) advance() error {
 			if a.Want.Kind == conflict.Absent {
 				remove = append(remove, a.Path)
 			} else {
-				set = append(set, x.baseAfter(a))
+				b := x.baseAfter(a)
+				if a.Op == conflict.Mkdir && a.Side == conflict.Mirror {
+					b.Mode |= ownerAll // see narrowDown
+				}
+				set = append(set, b)
 			}
 		}
 		x.record.add(a, "")

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+	"syscall"
 	"time"
 
 	"spacefs/conflict"
@@ -100,14 +101,29 @@ func (x *executor) execute(plan conflict.Plan) error {
 	if err := x.barrier(); err != nil {
 		return err
 	}
+	return x.narrowDown()
+}
+
+// narrowDown gives directories the modes that would have kept us out, children
+// first. Until then their base says that they are wide, so that the next sync
+// goes on if this one does not come so far.
+func (x *executor) narrowDown() error {
+	var set []spacedb.BaseEntry
 	for i := len(x.narrow) - 1; i >= 0; i-- {
-		if a := x.narrow[i]; !x.failed.cover(a.Path) {
-			if err := x.disk.chmod(a.Path, a.Want.Mode); err != nil {
-				x.note(a, err)
-			}
+		a := x.narrow[i]
+		if x.failed.cover(a.Path) {
+			continue
+		}
+		if err := x.disk.chmod(a.Path, a.Want.Mode); err != nil {
+			x.note(a, err)
+		} else if x.agreed(a) {
+			set = append(set, x.baseAfter(a))
 		}
 	}
-	return nil
+	if x.mirror == nil {
+		return nil
+	}
+	return x.tree.Store().AdvanceBase(x.mirror.known.ID, set, nil)
 }
 
 // ownerAll is what a directory's mode must have for us to work in it.
@@ -226,12 +242,17 @@ func (x *executor) expected(a conflict.Action) error {
 		}
 		return nil
 	}
+	if a.Expect.Kind == conflict.Symlink { // what it says is all there is to it
+		target, err := x.mirror.root.Readlink(a.Path)
+		if err == nil && target != a.Expect.Target || errors.Is(err, syscall.EINVAL) {
+			err = errChanged
+		}
+		return err
+	}
 	if was.ctime == 0 { // too fresh to be trusted: only its content tells
 		was.ctime = now.ctime
-		if a.Expect.Kind == conflict.File {
-			if err := x.sameContent(a); err != nil {
-				return err
-			}
+		if err := x.sameContent(a); err != nil {
+			return err
 		}
 	}
 	if now != was {

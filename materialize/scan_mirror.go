@@ -209,7 +209,7 @@ func (s *mirrorScanner) differs(f *found, known bool) (err error) {
 	case o.Kind == conflict.Absent && !known:
 	case !known || !o.Entry.Same(baseEntry(b)):
 		s.out.changed[p] = o
-	case o.Kind == conflict.File:
+	case o.Kind != conflict.Directory:
 		s.out.touched[p] = o
 	}
 	return nil

@@ -1,0 +1,299 @@
+package materialize
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"spacefs/conflict"
+	"spacefs/spacedb"
+)
+
+// The fault walk: one representative sync, and at each of its steps on the mirror
+// a failure, a disk that is broken from then on, or the end of the process. After
+// each of them the next sync completes, no content is lost, and nothing
+// half-written stays.
+
+// walkVariable asks for every step; otherwise some are taken.
+const walkVariable = "SPACEFS_FAULT_WALK"
+
+// stage0 is a space and a mirror between which there is something of everything
+// to do, to be copied.
+type stage0 struct {
+	dir      string
+	contents []string // that must not be lost
+}
+
+func newStage0(t *testing.T) *stage0 {
+	t.Helper()
+	dir := t.TempDir()
+	store, err := spacedb.Create(filepath.Join(dir, "test.space"), spacedb.Options{Quiet: time.Hour, Delay: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	st := &stage0{dir: dir}
+	p := &pair{t, store, store.Tree(spacedb.Actor{Origin: spacedb.OriginMount}), filepath.Join(dir, "mirror")}
+	p.ok(os.Mkdir(p.dir, 0o755))
+	text := func(name string) string {
+		st.contents = append(st.contents, "text "+name)
+		return "text " + name
+	}
+	both := []string{
+		"edited here", "edited there", "gone here", "gone there", "conflict", "edited and gone", "mode", "to directory",
+		"d/deep/a", "d/deep/b", "from directory/a", "from directory/b", "kept/a", "kept/gone",
+	}
+	for _, name := range both {
+		p.inSpace(name, text(name))
+	}
+	p.inSpace("link", "@old target")
+	p.sync(SyncOptions{})
+	p.inSpace("edited here", text("edited here again"))
+	p.inMirror("edited there", text("edited there again"))
+	p.inSpace("gone here", "")
+	p.inMirror("gone there", "")
+	p.inSpace("conflict", text("the space's"))
+	p.inMirror("conflict", text("the mirror's"))
+	p.inSpace("edited and gone", "")
+	p.inMirror("edited and gone", text("outlives"))
+	p.chmod(true, "mode", 0o600)
+	p.inSpace("to directory", "")
+	p.inSpace("to directory/x", text("x"))
+	p.inSpace("from directory", text("a file now"))
+	p.inSpace("d", "")
+	p.inMirror("kept/gone", "")
+	p.inSpace("link", "@new target")
+	p.inSpace("made/deep/down", text("down"))
+	p.inMirror("found/deep/down", text("found"))
+	p.inSpace("narrow/inside", text("inside"))
+	p.chmod(true, "narrow", 0o500)
+	for i := range fewFiles { // more than a few, so that they are made durable at once
+		name := fmt.Sprint("many/", i)
+		p.inSpace(name, text(name))
+	}
+	p.ok(store.Close())
+	return st
+}
+
+// enact makes a copy and hands it to fn.
+func (st *stage0) enact(t *testing.T, fn func(p *pair)) {
+	t.Helper()
+	dir := t.TempDir()
+	if out, err := exec.Command("cp", "-a", st.dir+"/.", dir).CombinedOutput(); err != nil {
+		t.Fatalf("cp: %v\n%s", err, out)
+	}
+	defer func() { _ = exec.Command("chmod", "-R", "u+rwX", dir).Run() }()
+	store := openWalked(t, dir)
+	p := &pair{t, store, store.Tree(spacedb.Actor{Origin: spacedb.OriginMount}), filepath.Join(dir, "mirror")}
+	fn(p)
+}
+
+func openWalked(t *testing.T, dir string) *spacedb.Store {
+	t.Helper()
+	store, err := spacedb.Open(filepath.Join(dir, "test.space"), spacedb.Options{Quiet: time.Hour, Delay: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return store
+}
+
+// recovers checks what must hold after whatever happened.
+func (st *stage0) recovers(p *pair) {
+	p.Helper()
+	p.sync(SyncOptions{Rules: conflict.Rules{Strategies: []conflict.Strategy{conflict.SpaceWins}}})
+	p.agree()
+	p.quiet("after the next sync")
+	for _, text := range st.contents {
+		if have, err := p.store.HasContent(sha256.Sum256([]byte(text))); err != nil || !have {
+			p.Errorf("%q is lost (%v)", text, err)
+		}
+	}
+	p.ok(filepath.WalkDir(p.dir, func(path string, d fs.DirEntry, err error) error {
+		if strings.HasPrefix(d.Name(), stagedPrefix) {
+			p.Errorf("%s stayed", path)
+		}
+		return err
+	}))
+	findings, err := p.store.Check(context.Background())
+	p.ok(err)
+	for _, f := range findings {
+		p.Errorf("check: %s", f)
+	}
+	p.ok(p.store.Close())
+}
+
+func walkOptions(wrap func(disk) disk) SyncOptions {
+	return SyncOptions{AcceptDeletes: true, wrap: wrap, Rules: conflict.Rules{Strategies: []conflict.Strategy{conflict.SpaceWins}}}
+}
+
+// steps counts what a run does to its mirror.
+func (st *stage0) steps(t *testing.T) (n int) {
+	t.Helper()
+	st.enact(t, func(p *pair) {
+		counter := &faulty{}
+		_, err := Sync(t.Context(), p.store, p.dir, walkOptions(counter.over))
+		p.ok(err)
+		n = counter.step
+		st.recovers(p)
+	})
+	return n
+}
+
+// stepsOf tells which steps to take: all when asked for, else every few, from a
+// start that changes from day to day.
+func stepsOf(steps, every int) (list []int) {
+	from := 1
+	if os.Getenv(walkVariable) == "" {
+		from += time.Now().YearDay() % every
+	} else {
+		every = 1
+	}
+	for n := from; n <= steps; n += every {
+		list = append(list, n)
+	}
+	return list
+}
+
+func TestAFailureAtAnyStep(t *testing.T) {
+	st := newStage0(t)
+	steps := st.steps(t)
+	took := 0
+	for _, fault := range []struct {
+		name  string
+		errno syscall.Errno
+		on    bool // and from then on
+	}{{"EIO", syscall.EIO, false}, {"ENOSPC", syscall.ENOSPC, false}, {"EIO from then on", syscall.EIO, true}, {"ENOSPC from then on", syscall.ENOSPC, true}} {
+		for _, n := range stepsOf(steps, 9) {
+			took++
+			t.Run(fmt.Sprintf("%s at step %d", fault.name, n), func(t *testing.T) {
+				st.enact(t, func(p *pair) {
+					f := &faulty{at: n, on: fault.on, fail: func() error { return fault.errno }}
+					r, err := Sync(t.Context(), p.store, p.dir, walkOptions(f.over))
+					if err == nil && len(r.Failed) == 0 && f.last != "chmod" && f.last != "sync" {
+						t.Errorf("nobody heard of it (%s)", f.last)
+					}
+					st.recovers(p)
+				})
+			})
+		}
+	}
+	t.Logf("%d steps, %d faults", steps, took)
+}
+
+func TestTheEndOfTheProcessAtAnyStep(t *testing.T) {
+	if n, _ := strconv.Atoi(os.Getenv("SPACEFS_TEST_DIE_AT")); n > 0 {
+		dieAt(t, n)
+		return
+	}
+	st := newStage0(t)
+	steps := st.steps(t)
+	list := stepsOf(steps, 7)
+	for _, n := range list {
+		t.Run(fmt.Sprintf("step %d", n), func(t *testing.T) {
+			st.enact(t, func(p *pair) {
+				p.ok(p.store.Close())
+				child := exec.Command(os.Args[0], "-test.run=^TestTheEndOfTheProcessAtAnyStep$")
+				child.Env = append(os.Environ(), fmt.Sprint("SPACEFS_TEST_DIE_AT=", n), "SPACEFS_TEST_DIR="+filepath.Dir(p.dir))
+				out, _ := child.CombinedOutput()
+				if status := child.ProcessState.Sys().(syscall.WaitStatus); !status.Signaled() {
+					t.Fatalf("it was not killed: %s", out)
+				}
+				p.store = openWalked(t, filepath.Dir(p.dir))
+				p.tree = p.store.Tree(spacedb.Actor{Origin: spacedb.OriginMount})
+				st.recovers(p)
+			})
+		})
+	}
+	t.Logf("%d steps, killed at %d", steps, len(list))
+}
+
+// dieAt is the child that is killed.
+func dieAt(t *testing.T, n int) {
+	dir := os.Getenv("SPACEFS_TEST_DIR")
+	store := openWalked(t, dir)
+	f := &faulty{at: n, fail: func() error {
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		select {}
+	}}
+	_, err := Sync(t.Context(), store, filepath.Join(dir, "mirror"), walkOptions(f.over))
+	t.Fatalf("there is no step %d (%v)", n, err)
+}
+
+// faulty fails at a step. A file that is being written is there in part; every
+// second rename, removal and the like has been done and says that it failed, as
+// a disk may.
+type faulty struct {
+	disk
+	step, at int
+	on       bool
+	fail     func() error
+	last     string // what failed
+}
+
+func (f *faulty) over(d disk) disk {
+	f.disk = d
+	return f
+}
+
+// due counts a step and says whether it fails.
+func (f *faulty) due(what string) bool {
+	f.step++
+	due := f.at > 0 && (f.step == f.at || f.on && f.step > f.at)
+	if due {
+		f.last = what
+	}
+	return due
+}
+
+func (f *faulty) do(what string, step func() error) error {
+	if !f.due(what) {
+		return step()
+	}
+	if f.at%2 == 0 {
+		_ = step()
+	}
+	return f.fail()
+}
+
+func (f *faulty) create(path string, content io.Reader, perm uint32, mtime int64) error {
+	if f.due("create") {
+		_ = f.disk.create(path, io.LimitReader(content, 3), perm, mtime)
+		return f.fail()
+	}
+	return f.disk.create(path, content, perm, mtime)
+}
+
+func (f *faulty) syncFile(path string) error {
+	return f.do("sync", func() error { return f.disk.syncFile(path) })
+}
+
+func (f *faulty) syncAll() error { return f.do("sync", f.disk.syncAll) }
+
+func (f *faulty) rename(dir, from, to string, absent bool) error {
+	return f.do("rename", func() error { return f.disk.rename(dir, from, to, absent) })
+}
+
+func (f *faulty) mkdir(path string, perm uint32) error {
+	return f.do("mkdir", func() error { return f.disk.mkdir(path, perm) })
+}
+
+func (f *faulty) symlink(target, path string) error {
+	return f.do("symlink", func() error { return f.disk.symlink(target, path) })
+}
+
+func (f *faulty) chmod(path string, perm uint32) error {
+	return f.do("chmod", func() error { return f.disk.chmod(path, perm) })
+}
+
+func (f *faulty) remove(path string) error {
+	return f.do("remove", func() error { return f.disk.remove(path) })
+}
