@@ -49,6 +49,8 @@ fuzz: deps
 	$(GO) test ./conflict -count=1 -rapid.checks=100000
 	SPACEFS_MERGE_ROUNDS=10000 $(GO) test ./conflict/merge -count=1 -run Gits -v
 	$(GO) test ./conflict/merge -run '^$$' -fuzz FuzzTexts -fuzztime 60s
+	SPACEFS_FAULT_WALK=all SPACEFS_UNDO_ROUNDS=400 $(GO) test $(TAGS) ./materialize -count=1 -timeout 30m -run 'AnyStep|UndoRestores' -v
+	$(GO) test $(TAGS) ./materialize -run '^$$' -fuzz FuzzParsePlan -fuzztime 60s
 	for i in 1 2 3 4 5 6 7 8 9 10; do $(GO) test $(TAGS) -count=1 -run 'Differential|Random|Converge' ./fusefs ./materialize ./spacedb || exit 1; done
 
 clean:

@@ -112,6 +112,12 @@ func (st *stage0) recovers(p *pair) {
 	p.sync(SyncOptions{Rules: conflict.Rules{Strategies: []conflict.Strategy{conflict.SpaceWins}}})
 	p.agree()
 	p.quiet("after the next sync")
+	st.nothingLost(p)
+}
+
+// nothingLost checks it, and closes the space.
+func (st *stage0) nothingLost(p *pair) {
+	p.Helper()
 	for _, text := range st.contents {
 		if have, err := p.store.HasContent(sha256.Sum256([]byte(text))); err != nil || !have {
 			p.Errorf("%q is lost (%v)", text, err)
@@ -148,16 +154,12 @@ func (st *stage0) steps(t *testing.T) (n int) {
 	return n
 }
 
-// stepsOf tells which steps to take: all when asked for, else every few, from a
-// start that changes from day to day.
+// stepsOf tells which steps to take: all when asked for, else one in every.
 func stepsOf(steps, every int) (list []int) {
-	from := 1
-	if os.Getenv(walkVariable) == "" {
-		from += time.Now().YearDay() % every
-	} else {
+	if os.Getenv(walkVariable) != "" {
 		every = 1
 	}
-	for n := from; n <= steps; n += every {
+	for n := (every + 1) / 2; n <= steps; n += every {
 		list = append(list, n)
 	}
 	return list
@@ -192,7 +194,6 @@ func TestAFailureAtAnyStep(t *testing.T) {
 func TestTheEndOfTheProcessAtAnyStep(t *testing.T) {
 	if n, _ := strconv.Atoi(os.Getenv("SPACEFS_TEST_DIE_AT")); n > 0 {
 		dieAt(t, n)
-		return
 	}
 	st := newStage0(t)
 	steps := st.steps(t)
@@ -200,20 +201,67 @@ func TestTheEndOfTheProcessAtAnyStep(t *testing.T) {
 	for _, n := range list {
 		t.Run(fmt.Sprintf("step %d", n), func(t *testing.T) {
 			st.enact(t, func(p *pair) {
-				p.ok(p.store.Close())
-				child := exec.Command(os.Args[0], "-test.run=^TestTheEndOfTheProcessAtAnyStep$")
-				child.Env = append(os.Environ(), fmt.Sprint("SPACEFS_TEST_DIE_AT=", n), "SPACEFS_TEST_DIR="+filepath.Dir(p.dir))
-				out, _ := child.CombinedOutput()
-				if status := child.ProcessState.Sys().(syscall.WaitStatus); !status.Signaled() {
-					t.Fatalf("it was not killed: %s", out)
-				}
-				p.store = openWalked(t, filepath.Dir(p.dir))
-				p.tree = p.store.Tree(spacedb.Actor{Origin: spacedb.OriginMount})
+				p.dies(n, 0)
 				st.recovers(p)
 			})
 		})
 	}
 	t.Logf("%d steps, killed at %d", steps, len(list))
+}
+
+// An undo that was killed is simply run again; or a sync comes first, which
+// loses nothing either.
+func TestTheEndOfTheProcessAtAnyStepOfAnUndo(t *testing.T) {
+	st := newStage0(t)
+	steps := 0
+	undone := func(n int) {
+		st.enact(t, func(p *pair) {
+			before := p.sides()
+			run := p.sync(SyncOptions{Rules: conflict.Rules{Strategies: []conflict.Strategy{conflict.SpaceWins}}}).Run
+			counter := &faulty{}
+			switch {
+			case n == 0:
+				_, err := Undo(t.Context(), p.store, run, UndoOptions{wrap: counter.over})
+				p.ok(err)
+				steps = counter.step
+			case n%2 == 0:
+				p.dies(n, run)
+				if r := p.undo(run); len(r.Failed) > 0 {
+					t.Errorf("left: %v", r.Failed)
+				}
+				p.quiet("after undo") // and takes away what was half-written
+			default:
+				p.dies(n, run)
+				p.sync(SyncOptions{})
+				p.quiet("after the next sync")
+				before = p.sides()
+			}
+			if now := p.sides(); now != before {
+				t.Errorf("it is\n%s\ninstead of\n%s", now, before)
+			}
+			st.nothingLost(p)
+		})
+	}
+	undone(0)
+	list := stepsOf(steps, 7)
+	for _, n := range list {
+		t.Run(fmt.Sprintf("step %d", n), func(t *testing.T) { undone(n) })
+	}
+	t.Logf("%d steps, killed at %d", steps, len(list))
+}
+
+// dies lets a child run a sync, or the undo of a run, that is killed at a step.
+func (p *pair) dies(n int, undo int64) {
+	p.Helper()
+	p.ok(p.store.Close())
+	child := exec.Command(os.Args[0], "-test.run=^TestTheEndOfTheProcessAtAnyStep$")
+	child.Env = append(os.Environ(), fmt.Sprint("SPACEFS_TEST_DIE_AT=", n), fmt.Sprint("SPACEFS_TEST_UNDO=", undo), "SPACEFS_TEST_DIR="+filepath.Dir(p.dir))
+	out, _ := child.CombinedOutput()
+	if status := child.ProcessState.Sys().(syscall.WaitStatus); !status.Signaled() {
+		p.Fatalf("it was not killed: %s", out)
+	}
+	p.store = openWalked(p.T, filepath.Dir(p.dir))
+	p.tree = p.store.Tree(spacedb.Actor{Origin: spacedb.OriginMount})
 }
 
 // dieAt is the child that is killed.
@@ -224,7 +272,12 @@ func dieAt(t *testing.T, n int) {
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		select {}
 	}}
-	_, err := Sync(t.Context(), store, filepath.Join(dir, "mirror"), walkOptions(f.over))
+	var err error
+	if run, _ := strconv.ParseInt(os.Getenv("SPACEFS_TEST_UNDO"), 10, 64); run > 0 {
+		_, err = Undo(t.Context(), store, run, UndoOptions{Dir: filepath.Join(dir, "mirror"), wrap: f.over})
+	} else {
+		_, err = Sync(t.Context(), store, filepath.Join(dir, "mirror"), walkOptions(f.over))
+	}
 	t.Fatalf("there is no step %d (%v)", n, err)
 }
 

@@ -219,13 +219,21 @@ func (u *undoer) consider(t *turn) error {
 			if t.whole && !now[side].Same(u.untouched(t, side)) {
 				return changedSince(side)
 			}
-		case now[side].Same(entryOf(c.after)):
+		case now[side].Same(entryOf(c.after)), now[side].Kind == conflict.Absent && u.halfDone(t, side):
 			was[side] = entryOf(c.before)
 		case !now[side].Same(entryOf(c.before)): // else it is what it was already
 			return changedSince(side)
 		}
 	}
 	return u.turnBack(t, now, was)
+}
+
+// halfDone says whether an undo that did not end was about to put back what was
+// there, and had only removed what was in its way.
+func (u *undoer) halfDone(t *turn, side conflict.Side) bool {
+	a, ok := u.apart[t.path]
+	goal := [...]spacedb.State{a.Space, a.Mirror}[side]
+	return ok && !goal.Absent() && entryOf(goal).Same(entryOf(t.sides[side].before))
 }
 
 // done says whether a path is already what it was before the run.
