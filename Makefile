@@ -12,6 +12,7 @@ help:
 	@echo 'make crash   the long SIGKILL loops: 20 rounds of each'
 	@echo 'make power   2000 power cuts; make sabotage shows that they would find a broken engine'
 	@echo 'make fuzz    the properties and random tests, for long'
+	@echo 'make soak    1000 mounts, and ten minutes of mixed work: nothing may be left or grow'
 	@echo 'make clean   remove what was built'
 
 deps:
@@ -53,7 +54,11 @@ fuzz: deps
 	$(GO) test $(TAGS) ./materialize -run '^$$' -fuzz FuzzParsePlan -fuzztime 60s
 	for i in 1 2 3 4 5 6 7 8 9 10; do $(GO) test $(TAGS) -count=1 -run 'Differential|Random|Converge' ./fusefs ./materialize ./spacedb || exit 1; done
 
+soak: deps
+	SPACEFS_MOUNTS=1000 $(GO) test $(TAGS) -count=1 -timeout 60m -run MountsLeave -v ./fusefs | grep -v ===
+	SPACEFS_SOAK=10m $(GO) test $(TAGS) -count=1 -timeout 60m -run Soak -v ./integration_test | grep -v ===
+
 clean:
 	rm -rf bin
 
-.PHONY: help deps build demo test check bench crash power sabotage fuzz clean
+.PHONY: help deps build demo test check bench crash power sabotage fuzz soak clean

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 
 	"spacefs/fusefs"
 	"spacefs/materialize"
@@ -28,6 +29,7 @@ type Status struct {
 	Mountpoint string                         `json:"mountpoint,omitempty"`
 	Mirrors    []MirrorStatus                 `json:"mirrors"`
 	Conflicts  int                            `json:"conflicts"` // unresolved
+	Goroutines int                            `json:"goroutines,omitempty"`
 	Requests   map[string]fusefs.RequestCount `json:"requests,omitempty"`
 }
 
@@ -153,6 +155,7 @@ func (s *service) status() (Status, error) {
 	if s.mount != nil {
 		st.Mountpoint = s.mount.server.Dir()
 		st.Requests = s.mount.server.Requests()
+		st.Goroutines = runtime.NumGoroutine()
 	} else {
 		st.PID = 0 // nobody has it mounted
 	}

@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -304,30 +306,83 @@ func TestDeadMountsAreHealed(t *testing.T) {
 	}
 }
 
-func TestHundredMountsLeaveNothingBehind(t *testing.T) {
+// SPACEFS_MOUNTS is how many; `make soak` takes 1000.
+func TestMountsLeaveNothingBehind(t *testing.T) {
 	needFUSE(t)
-	store, err := spacedb.Create(filepath.Join(t.TempDir(), "s.space"), spacedb.Options{})
+	rounds := 60
+	if n, err := strconv.Atoi(os.Getenv("SPACEFS_MOUNTS")); err == nil {
+		rounds = n
+	}
+	space, dir := filepath.Join(t.TempDir(), "s.space"), t.TempDir()
+	store, err := spacedb.Create(space, spacedb.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer store.Close()
-	dir, before := t.TempDir(), openFiles(t)
-	for i := range 100 {
-		s, err := fusefs.Mount(store, dir, fusefs.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, fmt.Sprint(i%3)), []byte("x"), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		if err := s.Unmount(); err != nil {
-			t.Fatal(err)
-		}
-		s.Wait()
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
 	}
-	if after := openFiles(t); after > before+2 { // the store may have opened a reader
-		t.Errorf("%d files are open, before it were %d", after, before)
+	var early usage
+	for i := range rounds {
+		mountOnce(t, space, dir, i)
+		if i == rounds/4 { // what is made once is made by now
+			early = used(t)
+		}
 	}
+	late := used(t)
+	t.Logf("after %d mounts %+v, after %d %+v", rounds/4, early, rounds, late)
+	if late.files > early.files || late.goroutines > early.goroutines || late.threads > early.threads+8 || late.heap > early.heap+1<<20 {
+		t.Error("something is left of each mount")
+	}
+}
+
+// mountOnce is a mount's whole life, with a change from behind and one that is
+// watched.
+func mountOnce(t *testing.T, space, dir string, i int) {
+	t.Helper()
+	store, err := spacedb.Open(space, spacedb.Options{Quiet: time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := fusefs.Mount(store, dir, fusefs.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	store.SetBusy(s.Busy)
+	if err := os.WriteFile(filepath.Join(dir, fmt.Sprint(i%3)), []byte("x"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Tree(spacedb.Actor{Origin: spacedb.OriginSync}).PlaceDir(fmt.Sprint("d", i), spacedb.Guard{Absent: true}, 0o755, 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Unmount(); err != nil {
+		t.Fatal(err)
+	}
+	s.Wait()
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// usage is what this process uses.
+type usage struct {
+	files, goroutines, threads int
+	heap                       uint64 // bytes
+}
+
+func used(t *testing.T) (u usage) {
+	runtime.GC()
+	runtime.GC() // what has a finalizer goes in the second
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	tasks, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// What the last mount started ends on its own, a little later.
+	for last := -1; last != runtime.NumGoroutine(); time.Sleep(50 * time.Millisecond) {
+		last = runtime.NumGoroutine()
+	}
+	return usage{openFiles(t), runtime.NumGoroutine(), len(tasks), m.HeapAlloc}
 }
 
 func openFiles(t *testing.T) int {

@@ -186,6 +186,7 @@ type status struct {
 	PID        int
 	Mountpoint string
 	Conflicts  int
+	Goroutines int
 	Requests   map[string]struct{ Count, Nanos int64 }
 }
 
