@@ -55,4 +55,17 @@ func TestDocumentsOpenForWritingAreNotSealed(t *testing.T) {
 	m.ok(err)
 	m.ok(f.Close())
 	eventually(t, "f sealed", func() bool { l, _ := m.store.History("f"); return len(l) == 1 && l[0].Size == 14 })
+
+	// Nor between truncate and close, however long that takes.
+	f, err = os.OpenFile(m.path("f"), os.O_WRONLY|os.O_TRUNC, 0)
+	m.ok(err)
+	m.write("another", "whole")
+	eventually(t, "another sealed", func() bool { l, _ := m.store.History("another"); return len(l) == 1 })
+	_, err = f.WriteString("new")
+	m.ok(err)
+	m.ok(f.Close())
+	eventually(t, "f sealed again", func() bool { l, _ := m.store.History("f"); return len(l) == 2 })
+	if l, _ := m.store.History("f"); l[0].Size != 3 {
+		t.Errorf("sealed while it was empty: %+v", l)
+	}
 }

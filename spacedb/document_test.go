@@ -3,6 +3,8 @@ package spacedb
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -302,4 +304,25 @@ func TestWhatGrowsFromBehindStaysTheSameFile(t *testing.T) {
 	if replaced := must(f.tree.Resolve("f")); replaced.ID == unsealed.ID {
 		t.Error("content that is in no history was overwritten")
 	}
+}
+
+// What a killed process had not sealed is sealed by the next one, as what it was.
+func TestContentThatACrashLeftUnsealedIsTheMounts(t *testing.T) {
+	f := newFloor(t)
+	f.step("new f 1")
+	ok(t, f.store.Sync())
+	written := f.clock.Load()
+	f.pass(5 * time.Hour)
+	crashed := filepath.Join(t.TempDir(), "crashed.space")
+	for _, suffix := range []string{"", "-wal"} {
+		ok(t, os.WriteFile(crashed+suffix, must(os.ReadFile(f.store.File()+suffix)), 0o600))
+	}
+	s := must(Open(crashed, calm))
+	defer s.Close()
+	ok(t, s.Seal(context.Background()))
+	list := must(s.History("f"))
+	if len(list) != 1 || list[0].Origin != OriginMount || !list[0].Time.Equal(time.Unix(1e9, written)) {
+		t.Errorf("it is recorded as %+v", list)
+	}
+	checked(t, s)
 }

@@ -247,6 +247,11 @@ func scanNode(r row) (*node, error) {
 		sealed:  r.int(18) == 1, xattrs: int(r.int(19)),
 		stored: true, used: true,
 	}
+	if !n.sealed {
+		// It was changed by programs, for what a sync brings is sealed at once; when,
+		// the last change of anything tells best: the mtime is anybody's to set.
+		n.changed, n.wroteBy = n.ctime, Actor{Origin: OriginMount}
+	}
 	switch t := n.mode & TypeMask; {
 	case n.id == 0 || r.int(0) < 0:
 		return nil, damaged("node row %d", r.int(0))
