@@ -46,7 +46,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			initCommand(), mountCommand(), unmountCommand(), syncCommand(), exportCommand(), importCommand(),
 			statusCommand(), conflictsCommand(), planCommand(), applyCommand(), runsCommand(), explainCommand(), undoCommand(),
 			logCommand(), diffCommand(), catCommand(), restoreCommand(),
-			checkCommand(), versionCommand(),
+			checkCommand(), junkCommand(), versionCommand(),
 		},
 		Writer: stdout, ErrWriter: stderr,
 		HideVersion:    true,

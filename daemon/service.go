@@ -80,6 +80,8 @@ func (s *service) do(ctx context.Context, op string, args json.RawMessage, repor
 		return with(args, func(r UndoRequest) (any, error) { return s.undo(ctx, r, report) })
 	case "explain":
 		return with(args, func(r ExplainRequest) (any, error) { return s.explain(ctx, r) })
+	case "junk":
+		return with(args, s.junk)
 	case "check":
 		return s.store.Check(ctx)
 	case "unmount":

@@ -180,7 +180,7 @@ func (s *Store) cutEntries(b *batch, d *node, now int64) {
 	for name, c := range d.dir.changed {
 		id := d.dir.entries[name]
 		b.entries = append(b.entries, entryRow{d.id, name, id, c.at})
-		if c.lapsed && !s.junk.matchName(name) {
+		if c.lapsed && !s.junkName(name) {
 			b.past = append(b.past, pastRow{d.id, name, c.at, c.by, c.document})
 		}
 		b.journal = append(b.journal, journalRow{seq: c.at, time: now, by: c.by, node: id, parent: d.id, name: name})

@@ -167,7 +167,7 @@ func (t *Tree) unseal(n *node, now int64) {
 func (t *Tree) carryIdentity(n, from *node, oldName string, to *node, newName string, target *node, now int64) error {
 	s := t.store
 	if !n.holdsContent() {
-		if n.isDir() && s.junk.matchName(oldName) != s.junk.matchName(newName) {
+		if n.isDir() && s.junkName(oldName) != s.junkName(newName) {
 			s.sweep = true // what is below changed its nature
 		}
 		if target != nil { // a special file has no history to go on with

@@ -2,7 +2,9 @@ package spacedb
 
 import (
 	"encoding/json"
+	"fmt"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -21,28 +23,28 @@ var DefaultJunk = []string{
 	".DS_Store", "._*", ".Trashes", // macOS
 	".Trash-*", ".directory", "Thumbs.db", ".goutputstream-*", // file managers
 	".fuse_hidden*", ".nfs*", // unlinked, still open
-	".unison.*", ".syncthing.*.tmp", ".spacefs-tmp-*", // sync tools
+	".unison.*", ".syncthing.*.tmp", ownJunk, // sync tools
 }
 
-// junkRules are the patterns of one space.
+// ownJunk is what spacefs itself leaves behind when it is killed; it is junk in
+// every space.
+const ownJunk = ".spacefs-tmp-*"
+
+// junkRules are the patterns of one space. They are never changed, only replaced.
 type junkRules struct {
+	all      []string // as they are listed
 	exact    map[string]bool
 	patterns []string
 }
 
-// load takes the JSON list of the space file; nothing means DefaultJunk.
-func (j *junkRules) load(list []byte) error {
-	patterns := DefaultJunk
-	if len(list) > 0 {
-		patterns = nil
-		if err := json.Unmarshal(list, &patterns); err != nil {
-			return damaged("the junk list: %v", err)
-		}
+func newJunkRules(patterns []string) (*junkRules, error) {
+	j := &junkRules{all: slices.Clone(patterns), exact: map[string]bool{}}
+	if !slices.Contains(patterns, ownJunk) {
+		j.all = append(j.all, ownJunk)
 	}
-	j.exact = map[string]bool{}
-	for _, p := range patterns {
-		if _, err := path.Match(p, ""); err != nil {
-			return damaged("the junk list: %q: %v", p, err)
+	for _, p := range j.all {
+		if _, err := path.Match(p, ""); err != nil || p == "" || strings.ContainsAny(p, "/\x00") {
+			return nil, fmt.Errorf("%q is no pattern for a name", p)
 		}
 		if strings.ContainsAny(p, `*?[\`) {
 			j.patterns = append(j.patterns, p)
@@ -50,8 +52,59 @@ func (j *junkRules) load(list []byte) error {
 			j.exact[p] = true
 		}
 	}
+	return j, nil
+}
+
+// loadJunk takes the JSON list of the space file; nothing means DefaultJunk.
+func (s *Store) loadJunk(list []byte) error {
+	patterns := DefaultJunk
+	if len(list) > 0 {
+		patterns = nil
+		if err := json.Unmarshal(list, &patterns); err != nil {
+			return damaged("the junk list: %v", err)
+		}
+	}
+	rules, err := newJunkRules(patterns)
+	if err != nil {
+		return damaged("the junk list: %v", err)
+	}
+	s.junk.Store(rules)
 	return nil
 }
+
+// JunkPatterns lists what is junk in this space.
+func (s *Store) JunkPatterns() []string { return slices.Clone(s.junk.Load().all) }
+
+// SetJunk replaces the space's patterns; nil goes back to DefaultJunk. What is
+// junk from now on keeps the history that it has, and what is not any more gets
+// one. Every mirror's next sync looks at everything.
+func (s *Store) SetJunk(patterns []string) error {
+	var list any
+	if patterns != nil {
+		text, err := json.Marshal(patterns)
+		if err != nil {
+			return err
+		}
+		list = string(text)
+	} else {
+		patterns = DefaultJunk
+	}
+	rules, err := newJunkRules(patterns)
+	if err != nil {
+		return err
+	}
+	err = s.record(statement{`UPDATE space SET junk = ?`, []any{list}}, statement{`UPDATE mirror SET seq = 0`, nil})
+	if err != nil {
+		return err
+	}
+	s.junk.Store(rules)
+	s.mu.Lock()
+	s.sweep = true // some may have been left unsealed as junk
+	s.mu.Unlock()
+	return s.Sync()
+}
+
+func (s *Store) junkName(name string) bool { return s.junk.Load().matchName(name) }
 
 // matchName says whether one name is junk.
 func (j *junkRules) matchName(name string) bool {
@@ -75,7 +128,7 @@ func (s *Store) Junk(p string) bool {
 	for rest := p; rest != ""; {
 		var name string
 		name, rest, _ = strings.Cut(rest, "/")
-		if name != "" && s.junk.matchName(name) {
+		if name != "" && s.junkName(name) {
 			return true
 		}
 	}

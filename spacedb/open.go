@@ -262,7 +262,7 @@ func (s *Store) loadSpace() error {
 		s.usageNodes.Store(r.int(6))
 		s.usageBytes.Store(r.int(7))
 		s.sweep = r.int(8) != 1
-		return s.junk.load(r.bytes(9))
+		return s.loadJunk(r.bytes(9))
 	}, `SELECT uuid, seq, node, chunk, document, revision, nodes, bytes, clean, junk FROM space WHERE id = 1`)
 	if err != nil {
 		return err

@@ -122,7 +122,7 @@ func (t *Tree) exchange(from *node, oldName string, n *node, to *node, newName s
 		n.history, target.history = target.history, n.history
 	}
 	for _, swapped := range []*node{n, target} {
-		if swapped.isDir() && s.junk.matchName(oldName) != s.junk.matchName(newName) {
+		if swapped.isDir() && s.junkName(oldName) != s.junkName(newName) {
 			s.sweep = true // what is below changed its nature
 		}
 		if swapped.holdsContent() {

@@ -94,7 +94,7 @@ type Store struct {
 	commits    atomic.Int64
 	walBytes   atomic.Int64 // written since the last checkpoint, about
 	busy       atomic.Pointer[func(NodeID) bool]
-	junk       junkRules
+	junk       atomic.Pointer[junkRules]
 	watchers   watchers
 	pulses     pulses
 
