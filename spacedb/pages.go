@@ -1,5 +1,7 @@
 package spacedb
 
+import "container/list"
+
 // page is a chunk in memory.
 type page struct {
 	data  []byte // at most chunkSize
@@ -7,8 +9,8 @@ type page struct {
 	// What changed since the page was last clean: all of it, or from lo to hi.
 	whole  bool
 	lo, hi int64
-	frozen bool // a commit is reading data: change a copy
-	queued bool // in the queue of clean pages
+	frozen bool          // a commit is reading data: change a copy
+	queued *list.Element // its place in the queue of clean pages, if any
 	node   *node
 	idx    int64
 }
@@ -16,7 +18,7 @@ type page struct {
 // pageQueue is the clean pages in memory, oldest first; they are kept for who
 // reads, hashes or appends next, up to cleanLimit bytes.
 type pageQueue struct {
-	pages []*page
+	pages list.List // of *page
 	bytes int64
 }
 
@@ -48,7 +50,7 @@ func (s *Store) writable(n *node, idx, end int64) *page {
 		old := pg
 		pg = s.putPage(n, idx)
 		pg.data = append(make([]byte, 0, max(int64(len(old.data)), end)), old.data...)
-	case pg.queued:
+	case pg.queued != nil:
 		s.unqueue(pg)
 	}
 	if !pg.dirty {
@@ -93,23 +95,24 @@ func (s *Store) dropPage(n *node, idx int64) {
 }
 
 func (s *Store) queueClean(pg *page) {
-	pg.queued = true
-	s.clean.pages = append(s.clean.pages, pg)
+	s.unqueue(pg)
+	pg.queued = s.clean.pages.PushBack(pg)
 	s.clean.bytes += int64(len(pg.data))
-	for s.clean.bytes > cleanLimit && len(s.clean.pages) > 0 {
-		old := s.clean.pages[0]
-		s.clean.pages = s.clean.pages[1:]
-		if old.queued && old.node.pages[old.idx] == old {
+	for s.clean.bytes > cleanLimit {
+		old := s.clean.pages.Front().Value.(*page)
+		s.unqueue(old)
+		if old.node.pages[old.idx] == old {
 			s.dropPage(old.node, old.idx)
 		}
 	}
 }
 
-// unqueue takes a page's bytes off the account; its place in the queue is
-// passed over when its turn comes.
+// unqueue is called whenever a page is written to or dropped: what is in the
+// queue holds on to its content and its node.
 func (s *Store) unqueue(pg *page) {
-	if pg.queued {
-		pg.queued = false
+	if pg.queued != nil {
+		s.clean.pages.Remove(pg.queued)
+		pg.queued = nil
 		s.clean.bytes -= int64(len(pg.data))
 	}
 }

@@ -14,12 +14,10 @@ import (
 func (s *Store) forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, pg := range s.clean.pages {
-		if pg.queued && pg.node.pages[pg.idx] == pg {
-			s.dropPage(pg.node, pg.idx)
-		}
+	for s.clean.pages.Len() > 0 {
+		pg := s.clean.pages.Front().Value.(*page)
+		s.dropPage(pg.node, pg.idx)
 	}
-	s.clean.pages = nil
 }
 
 func (s *Store) countRows(t *testing.T, table string) (count int64) {
