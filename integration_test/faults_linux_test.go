@@ -1,7 +1,10 @@
 package integration_test
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -74,6 +77,79 @@ func TestDiskFullOrBrokenIsToldAndNothingIsDropped(t *testing.T) {
 			}
 			if _, err := left.Tree(spacedb.Actor{}).Resolve("refused"); !errors.Is(err, spacedb.ErrNotFound) {
 				t.Errorf("what was refused is there: %v", err)
+			}
+		})
+	}
+}
+
+// The same, with one call refused: each write and each sync that a save comes to,
+// in turn. Whoever is told tries again, and is then told the truth.
+func TestWhicheverCallTheDiskRefusesNothingIsDropped(t *testing.T) {
+	for _, errno := range []syscall.Errno{unix.ENOSPC, unix.EIO} {
+		t.Run(unix.ErrnoName(errno), func(t *testing.T) {
+			disk, store, server := onDisk(t)
+			ok := func(err error) {
+				t.Helper()
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			// until does something until it is done; all that may stop it is the disk.
+			until := func(do func() error) (told bool) {
+				t.Helper()
+				for deadline := time.Now().Add(20 * time.Second); ; {
+					err := do()
+					if err == nil {
+						return told
+					}
+					if !errors.Is(err, errno) || time.Now().After(deadline) {
+						t.Fatal(err)
+					}
+					told = true
+				}
+			}
+			rng := seeded(t)
+			saved := map[string][]byte{}
+			told, walked := 0, 0
+			for unrefused := 0; unrefused < 3; walked++ {
+				name := fmt.Sprint("note", walked%7)
+				text := make([]byte, 1+rng.Intn(150_000))
+				rng.Read(text)
+				ok(disk.refuseOnce(errno, walked+1))
+				until(func() error { return os.WriteFile(filepath.Join(server.Dir(), name), text, 0o644) })
+				if until(func() error { return syncPath(filepath.Join(server.Dir(), name)) }) {
+					told++
+				}
+				saved[name] = text
+				refused, err := disk.refused()
+				ok(err)
+				if !refused {
+					unrefused++ // a save has no more calls than this
+				}
+				ok(disk.refuse(0))
+			}
+			t.Logf("%d calls refused, fsync was told %d times", walked, told)
+			if told < walked/4 {
+				t.Errorf("fsync was told only %d times of %d", told, walked)
+			}
+			if trouble := store.Status().Trouble; trouble != "" {
+				t.Errorf("there is still trouble: %s", trouble)
+			}
+			image := t.TempDir()
+			ok(disk.cut(1, "everything", image))
+			left, err := spacedb.Open(filepath.Join(image, "test.space"), spacedb.Options{})
+			ok(err)
+			defer left.Close()
+			if findings, err := left.Check(t.Context()); err != nil || len(findings) > 0 {
+				t.Errorf("check: %v %v", findings, err)
+			}
+			for name, text := range saved {
+				content, _, err := left.OpenRevision(name, "")
+				ok(err)
+				if got, err := io.ReadAll(content); err != nil || !bytes.Equal(got, text) {
+					t.Errorf("%s has %d bytes that are not those which were saved (%v)", name, len(got), err)
+				}
+				ok(content.Close())
 			}
 		})
 	}

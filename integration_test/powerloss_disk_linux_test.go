@@ -30,6 +30,7 @@ type disk struct {
 	mu      sync.Mutex    // guards all below, and every diskFile
 	deaf    bool          // pretends to sync
 	refuses syscall.Errno // what writing and syncing fail with; 0: they do not
+	only    int           // the how manieth call from now on is refused; 0: all are
 	synced  map[string]*diskFile
 	pending []nameChange
 	serial  uint64
@@ -125,8 +126,8 @@ func (f *diskFile) Read(_ context.Context, _ fs.FileHandle, dest []byte, off int
 func (f *diskFile) Write(_ context.Context, _ fs.FileHandle, data []byte, off int64) (uint32, syscall.Errno) {
 	f.disk.mu.Lock()
 	defer f.disk.mu.Unlock()
-	if f.disk.refuses != 0 {
-		return 0, f.disk.refuses
+	if errno := f.disk.refusal(false); errno != 0 {
+		return 0, errno
 	}
 	f.change(dataChange{off, append([]byte{}, data...)})
 	return uint32(len(data)), 0
@@ -135,14 +136,29 @@ func (f *diskFile) Write(_ context.Context, _ fs.FileHandle, data []byte, off in
 func (f *diskFile) Fsync(context.Context, fs.FileHandle, uint32) syscall.Errno {
 	f.disk.mu.Lock()
 	defer f.disk.mu.Unlock()
-	if f.disk.deaf || f.disk.refuses == syscall.EIO {
-		return f.disk.refuses
+	if errno := f.disk.refusal(true); errno != 0 || f.disk.deaf {
+		return errno
 	}
 	for _, c := range f.pending {
 		f.synced = c.apply(f.synced)
 	}
 	f.pending = nil
 	return 0
+}
+
+// refusal is what a write or a sync fails with. A disk that is full still syncs.
+func (d *disk) refusal(sync bool) syscall.Errno {
+	if d.refuses == 0 || sync && d.refuses == syscall.ENOSPC {
+		return 0
+	}
+	errno := d.refuses
+	if d.only > 0 {
+		if d.only--; d.only > 0 {
+			return 0
+		}
+		d.refuses = 0
+	}
+	return errno
 }
 
 func (d *disk) Fsync(context.Context, fs.FileHandle, uint32) syscall.Errno {
@@ -313,11 +329,18 @@ func (d *disk) obey(words []string) error {
 		defer d.mu.Unlock()
 		d.deaf = true
 		return nil
-	case words[0] == "refuse" && len(words) == 2:
+	case words[0] == "refuse" && len(words) == 3:
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		_, err := fmt.Sscan(words[1], (*uintptr)(&d.refuses))
+		_, err := fmt.Sscan(words[1]+" "+words[2], (*uintptr)(&d.refuses), &d.only)
 		return err
+	case words[0] == "refused":
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if d.refuses != 0 {
+			return errNotYet
+		}
+		return nil
 	case words[0] == "cut" && len(words) == 4:
 		var seed int64
 		if _, err := fmt.Sscan(words[1], &seed); err != nil {
@@ -327,6 +350,9 @@ func (d *disk) obey(words []string) error {
 	}
 	return errors.New("there is no such order")
 }
+
+// errNotYet: what is to be refused was not asked for yet.
+var errNotYet = errors.New("not yet")
 
 // diskProcess is the other end.
 type diskProcess struct {
@@ -381,7 +407,21 @@ func (p *diskProcess) cut(seed int64, way, dir string) error {
 
 // refuse makes writing and syncing fail; 0 ends that.
 func (p *diskProcess) refuse(errno syscall.Errno) error {
-	return errors.Join(p.out("refuse\t%d", uintptr(errno)), p.answer())
+	return errors.Join(p.out("refuse\t%d\t0", uintptr(errno)), p.answer())
+}
+
+// refuseOnce makes the nth write or sync from now on fail, and no other.
+func (p *diskProcess) refuseOnce(errno syscall.Errno, nth int) error {
+	return errors.Join(p.out("refuse\t%d\t%d", uintptr(errno), nth), p.answer())
+}
+
+// refused says whether that has happened.
+func (p *diskProcess) refused() (bool, error) {
+	err := errors.Join(p.out("refused"), p.answer())
+	if err != nil && err.Error() == errNotYet.Error() {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 func (p *diskProcess) deaf() error { return errors.Join(p.out("deaf"), p.answer()) }

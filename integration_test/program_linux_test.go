@@ -187,6 +187,9 @@ type status struct {
 	Mountpoint string
 	Conflicts  int
 	Goroutines int
+	Seq        uint64
+	DurableSeq uint64 `json:"durable_seq"`
+	Unsealed   int
 	Requests   map[string]struct{ Count, Nanos int64 }
 }
 

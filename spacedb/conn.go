@@ -58,6 +58,11 @@ func openConn(path, mode string) (*conn, error) {
 	if sabotage == "no sync" {
 		pragmas = append(pragmas, "PRAGMA synchronous=OFF")
 	}
+	if mode == modeWrite {
+		// A page that was spilled into the WAL and changes again makes SQLite read and
+		// sum up everything behind it once more. What a commit writes is bounded anyway.
+		pragmas = append(pragmas, "PRAGMA cache_spill=OFF")
+	}
 	if mode == modeRead {
 		pragmas = append(pragmas, "PRAGMA query_only=ON")
 	}

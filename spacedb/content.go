@@ -250,8 +250,7 @@ func (t *Tree) put(n *node, p []byte, off int64) {
 			s.patch(n, idx, from, part)
 			continue
 		}
-		pg := s.writable(n, idx, from+int64(len(part)))
-		pg.changed(from, from+int64(copy(pg.data[from:], part)))
+		s.put(s.writable(n, idx), from, part)
 	}
 	if end := off + int64(len(p)); end > n.size {
 		t.resize(n, end)
@@ -357,8 +356,7 @@ func (s *Store) loadPage(n *node, idx int64) error {
 
 // setTarget gives a new symlink its target.
 func (t *Tree) setTarget(n *node, target string) {
-	pg := t.store.writable(n, 0, int64(len(target)))
-	pg.changed(0, int64(copy(pg.data, target)))
+	t.store.put(t.store.writable(n, 0), 0, []byte(target))
 	n.size = int64(len(target))
 	t.touch(n, dirtyRow|dirtyContent)
 }

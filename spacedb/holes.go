@@ -21,14 +21,14 @@ func (t *Tree) discard(n *node, from, to int64) {
 		case from <= start && (toEnd || to >= start+chunkSize):
 			t.dropChunk(n, idx)
 		case toEnd:
-			pg := t.store.writable(n, idx, 0)
+			pg := t.store.writable(n, idx)
 			pg.whole = true
 			if keep := from - start; keep < int64(len(pg.data)) {
 				t.store.dirtyBytes.Add(keep - int64(len(pg.data)))
 				pg.data = pg.data[:keep:keep]
 			}
 		default:
-			pg := t.store.writable(n, idx, 0)
+			pg := t.store.writable(n, idx)
 			pg.whole = true
 			end := min(to-start, int64(len(pg.data)))
 			if begin := max(from-start, 0); begin < end {

@@ -33,10 +33,9 @@ func (s *Store) putPage(n *node, idx int64) *page {
 	return pg
 }
 
-// writable returns the page to change, at least end bytes long; the caller says
-// what changes. One that a commit is reading is replaced by a copy; the commit
-// keeps the old one.
-func (s *Store) writable(n *node, idx, end int64) *page {
+// writable returns the page to change; the caller says what changes. One that a
+// commit is reading is replaced by a copy; the commit keeps the old one.
+func (s *Store) writable(n *node, idx int64) *page {
 	pg := n.pages[idx]
 	switch {
 	case pg == nil:
@@ -49,7 +48,7 @@ func (s *Store) writable(n *node, idx, end int64) *page {
 	case pg.frozen:
 		old := pg
 		pg = s.putPage(n, idx)
-		pg.data = append(make([]byte, 0, max(int64(len(old.data)), end)), old.data...)
+		pg.data = append([]byte(nil), old.data...)
 	case pg.queued != nil:
 		s.unqueue(pg)
 	}
@@ -58,11 +57,19 @@ func (s *Store) writable(n *node, idx, end int64) *page {
 		pg.lo, pg.hi = chunkSize, 0
 		s.dirtyBytes.Add(int64(len(pg.data)))
 	}
-	if grow := end - int64(len(pg.data)); grow > 0 {
-		pg.data = append(pg.data, make([]byte, grow)...)
-		s.dirtyBytes.Add(grow)
-	}
 	return pg
+}
+
+// put writes part into a page that is writable.
+func (s *Store) put(pg *page, from int64, part []byte) {
+	before := int64(len(pg.data))
+	if gap := from - before; gap > 0 {
+		pg.data = append(pg.data, make([]byte, gap)...)
+	}
+	// Appending clears nothing that is written over at once.
+	pg.data = append(pg.data, part[copy(pg.data[from:], part):]...)
+	s.dirtyBytes.Add(int64(len(pg.data)) - before)
+	pg.changed(from, from+int64(len(part)))
 }
 
 func (pg *page) changed(from, to int64) {

@@ -277,7 +277,7 @@ func (s *Store) foldSome(n *node) (more bool, err error) {
 		}
 		s.mu.Lock()
 		if n.pages[idx] != nil { // not thrown out again in between
-			s.writable(n, idx, 0).whole = true
+			s.writable(n, idx).whole = true
 			t := s.Tree(n.by)
 			t.step()
 			t.touch(n, dirtyContent)

@@ -326,6 +326,9 @@ func (t *Tree) release(n *node) {
 	}
 	n.gone = true
 	delete(s.unsealed, n.id)
+	if !n.stored && len(n.seals) == 0 { // it never was; what it held need not wait for the next cut
+		s.freePages(n)
+	}
 	s.seq++
 	t.touch(n, dirtyContent)
 }
