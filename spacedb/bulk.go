@@ -100,7 +100,7 @@ func (t *Tree) fill(n *node, content []byte) {
 	for idx := int64(0); len(content) > 0; idx++ {
 		some := content[:min(chunkSize, len(content))]
 		content = content[len(some):]
-		pg := t.store.writable(n, idx, 0)
+		pg := t.store.writable(n, idx)
 		pg.data = some[:len(some):len(some)] // whoever appends takes a copy
 		t.store.dirtyBytes.Add(int64(len(some)))
 		n.size += int64(len(some))
