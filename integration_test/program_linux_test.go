@@ -234,6 +234,6 @@ func (b *bench) agree(space, mirror string) {
 	b.Helper()
 	b.ok(os.RemoveAll(b.path("agreed")))
 	b.done("export", "-q", space, "agreed")
-	b.sh("diff -r --no-dereference --exclude=.spacefs " + mirror + " agreed")
+	b.sh("diff -r --no-dereference --exclude=.spacefs --exclude=.spacefs-manifest.jsonl " + mirror + " agreed")
 	b.sh("rm -rf agreed")
 }
