@@ -15,6 +15,7 @@ help:
 	@echo 'make build   bin/spacefs'
 	@echo 'make check   format, vet (Linux and macOS), lint, layering, tests with the race detector'
 	@echo 'make bench   measure, beside other filesystems, and write docs/performance.md'
+	@echo 'make bench-exchange  export and import beside cp and git; writes docs/performance-exchange.md'
 	@echo 'make crash   the long SIGKILL loops: 20 rounds of each'
 	@echo 'make power   2000 power cuts; make sabotage shows that they would find a broken engine'
 	@echo 'make fuzz    the properties and random tests, for long'
@@ -43,6 +44,9 @@ check: deps
 bench: deps
 	SPACEFS_BENCH=$(CURDIR)/docs/performance.md $(GO) test $(TAGS) -count=1 -timeout 60m -run 'TestBench$$' -v ./integration_test | grep -v ===
 
+bench-exchange: deps
+	SPACEFS_EXCHANGE_BENCH=$(CURDIR)/docs/performance-exchange.md $(GO) test $(TAGS) -count=1 -timeout 60m -run TestExchangeBench -v ./integration_test | grep -v ===
+
 crash: deps
 	SPACEFS_CRASH_ROUNDS=20 $(GO) test $(TAGS) -count=1 -timeout 60m -run Crash ./integration_test
 
@@ -58,6 +62,9 @@ fuzz: deps
 	$(GO) test ./conflict/merge -run '^$$' -fuzz FuzzTexts -fuzztime 60s
 	SPACEFS_FAULT_WALK=all SPACEFS_UNDO_ROUNDS=400 $(GO) test $(TAGS) ./materialize -count=1 -timeout 30m -run 'AnyStep|UndoRestores' -v
 	$(GO) test $(TAGS) ./materialize -run '^$$' -fuzz FuzzParsePlan -fuzztime 60s
+	$(GO) test ./materialize/manifest -run '^$$' -fuzz FuzzRead -fuzztime 60s
+	$(GO) test ./materialize/ignore -run '^$$' -fuzz FuzzParse -fuzztime 60s
+	$(GO) test $(TAGS) ./materialize -run '^$$' -fuzz FuzzImportTar -fuzztime 60s
 	for i in 1 2 3 4 5 6 7 8 9 10; do $(GO) test $(TAGS) -count=1 -run 'Differential|Random|Converge' ./fusefs ./materialize ./spacedb || exit 1; done
 
 soak: deps
@@ -67,4 +74,4 @@ soak: deps
 clean:
 	rm -rf bin
 
-.PHONY: help deps build demo test check bench crash power sabotage fuzz soak clean
+.PHONY: help deps build demo test check bench bench-exchange crash power sabotage fuzz soak clean

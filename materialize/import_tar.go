@@ -2,6 +2,7 @@ package materialize
 
 import (
 	"archive/tar"
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -27,13 +28,23 @@ func ImportTar(ctx context.Context, store *spacedb.Store, r io.Reader, o ImportO
 
 // countingReader counts what a stream really has.
 type countingReader struct {
-	r    io.Reader
-	read int64
+	r     io.Reader
+	read  int64
+	zeros int // bytes at the end of what was read, at most tarEnd
 }
+
+// tarEnd is how many zeros a tar stream ends with.
+const tarEnd = 2 * 512
 
 func (c *countingReader) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
 	c.read += int64(n)
+	tail := p[max(0, n-tarEnd):n]
+	zeros := len(tail) - len(bytes.TrimRight(tail, "\x00"))
+	if zeros == n {
+		zeros += c.zeros
+	}
+	c.zeros = min(zeros, tarEnd)
 	return n, err
 }
 
@@ -62,11 +73,14 @@ func (t *tarImport) all() error {
 			return err
 		}
 	}
-	if t.raw.read == 0 {
-		return errors.New("there is no tar stream on stdin")
-	}
 	if err := t.flush(); err != nil {
 		return err
+	}
+	switch {
+	case t.raw.read == 0:
+		return errors.New("there is no tar stream on stdin")
+	case t.raw.zeros < tarEnd: // archive/tar does without its end
+		return errors.New("the tar stream is cut off; what came of it is imported")
 	}
 	if err := t.exportedDirs(); err != nil {
 		return err
@@ -83,7 +97,7 @@ func (t *tarImport) entry(h *tar.Header, first bool) error {
 	if name == manifest.Name {
 		return t.manifest(first)
 	}
-	if ownFile(name) {
+	if top, _, _ := strings.Cut(name, "/"); ownFile(top) {
 		return nil
 	}
 	to, e, made := name, (*manifest.Entry)(nil), false
