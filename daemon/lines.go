@@ -83,9 +83,10 @@ func summary(e materialize.Event) string {
 	case "sync", "apply":
 		return syncSummary(e)
 	case "export":
-		return fmt.Sprintf("exported %d documents (%d bytes), %d directories, %d symlinks, failed %d", n["documents"], n["bytes"], n["directories"], n["symlinks"], n["failed"])
+		return exportSummary(e)
 	case "import":
-		return fmt.Sprintf("imported %d (%d bytes), unchanged %d, skipped %d, failed %d", n["imported"], n["bytes"], n["unchanged"], n["skipped"], n["failed"])
+		line := fmt.Sprintf("imported %d (%d bytes), unchanged %d, skipped %d, failed %d", n["imported"], n["bytes"], n["unchanged"], n["skipped"], n["failed"])
+		return line + counted(n, "edited", "vanished")
 	case "undo":
 		return undoSummary(e)
 	case "restore":
@@ -96,6 +97,25 @@ func summary(e materialize.Event) string {
 		return fmt.Sprintf("%s %d, unchanged %d, failed %d", verb, n["restored"], n["unchanged"], n["failed"])
 	}
 	return fmt.Sprintf("%s: %s", e.Kind, e.Outcome)
+}
+
+func exportSummary(e materialize.Event) string {
+	n, verb := e.Counts, "exported"
+	if e.DryRun {
+		verb = "would export"
+	}
+	line := fmt.Sprintf("%s %d documents (%d bytes), %d directories, %d symlinks, failed %d", verb, n["documents"], n["bytes"], n["directories"], n["symlinks"], n["failed"])
+	return line + counted(n, "unchanged", "removed", "left")
+}
+
+// counted is those counts that are not 0.
+func counted(n map[string]int64, names ...string) (text string) {
+	for _, name := range names {
+		if n[name] != 0 {
+			text += fmt.Sprintf(", %s %d", name, n[name])
+		}
+	}
+	return text
 }
 
 func undoSummary(e materialize.Event) string {

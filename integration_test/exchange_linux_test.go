@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -96,11 +95,6 @@ func (m *exchangeTimes) round() {
 	m.timed("export again", m.dir, m.bin, "export", "-q", "--incremental", space, exported)
 	m.ok(exec.Command("diff", "-r", "-x", ".spacefs-manifest.jsonl", tree, exported).Run())
 	m.ok(os.RemoveAll(m.path("git")))
-}
-
-func median(list []float64) float64 {
-	sorted := slices.Sorted(slices.Values(list))
-	return sorted[len(sorted)/2]
 }
 
 func (m *exchangeTimes) table(files, rounds int) string {
