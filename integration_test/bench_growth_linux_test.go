@@ -284,11 +284,9 @@ func sizes(t *testing.T, out *bytes.Buffer) {
 		b.ok(err)
 		_, err = tree.WriteAt(a.ID, text, 0)
 		b.ok(err)
-		// At rest it is sealed, and what it held before is packed soon after that.
-		for st := store.Status(); st.Unsealed > 0 || st.DurableSeq < st.Seq; st = store.Status() {
+		for st := store.Status(); st.Unsealed+st.Unpacked > 0 || st.DurableSeq < st.Seq; st = store.Status() {
 			time.Sleep(10 * time.Millisecond)
 		}
-		time.Sleep(50 * time.Millisecond)
 	}
 	save(note)
 	b.ok(store.Close())

@@ -92,12 +92,12 @@ func (b *bench) withoutCommits(cpu string) contender {
 	return contender{"no commits", dir, func() {}}
 }
 
-// settled waits, for a while, until everything is durable and sealed: what a space
-// does for history after the work would be counted as somebody else's work.
+// settled waits, for a while, until everything is durable, sealed and packed: what a
+// space does for history after the work would be counted as somebody else's work.
 func (b *bench) settled(space string) {
 	b.Helper()
-	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		if st := b.status(space); st.Seq == st.DurableSeq && st.Unsealed == 0 {
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		if st := b.status(space); st.Seq == st.DurableSeq && st.Unsealed+st.Unpacked == 0 {
 			break
 		}
 	}
@@ -110,7 +110,7 @@ func mountedAt(dir string) bool {
 }
 
 // A row of the table takes about this long: it ends after a round past it.
-const benchRow = 15 * time.Second
+const benchRow = 12 * time.Second
 
 // measure runs a workload turn by turn and returns each contender's times; nil of
 // one that does not take part.

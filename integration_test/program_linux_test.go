@@ -190,6 +190,7 @@ type status struct {
 	Seq        uint64
 	DurableSeq uint64 `json:"durable_seq"`
 	Unsealed   int
+	Unpacked   int
 	Commits    int
 	Requests   map[string]struct{ Count, Nanos int64 }
 }

@@ -109,6 +109,7 @@ type Status struct {
 	DirtyBytes int64  `json:"dirty_bytes"` // content in memory that is not durable yet
 	Commits    int64  `json:"commits"`     // transactions since open
 	Unsealed   int    `json:"unsealed"`    // documents changed since their last revision
+	Unpacked   int    `json:"unpacked"`    // revisions that wait to be packed
 	// Trouble is why commits fail at the moment, "" when they do not.
 	Trouble string `json:"trouble"`
 }

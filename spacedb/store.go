@@ -229,6 +229,7 @@ func (s *Store) Status() Status {
 		DirtyBytes: s.dirtyBytes.Load(),
 		Commits:    s.commits.Load(),
 		Unsealed:   len(s.unsealed),
+		Unpacked:   len(s.superseded),
 	}
 	if s.trouble != nil {
 		st.Trouble = s.trouble.Error()
