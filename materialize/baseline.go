@@ -38,6 +38,12 @@ func (b *baseline) at(p string) (e spacedb.BaseEntry, known bool, err error) {
 	return e, known, err
 }
 
+// has says whether there is something at or, for who cannot tell, may be.
+func (b *baseline) has(p string) bool {
+	_, known, err := b.at(p)
+	return known || err != nil
+}
+
 // below returns the paths of the entries below a directory, in byte order.
 func (b *baseline) below(dir string) (paths []string, err error) {
 	if b.empty {

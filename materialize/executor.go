@@ -50,6 +50,7 @@ type executor struct {
 	placed  map[string]spacedb.Attr
 	written map[string]stamp // of files that were staged: how they look
 	failed  failures
+	left    []conflict.Left
 	record  *recorder
 	did     []conflict.Action // in all
 	narrow  []conflict.Action // directories whose mode would keep us out: set at the end
@@ -139,6 +140,10 @@ func (x *executor) note(a conflict.Action, err error) {
 	}
 	if errors.Is(err, spacedb.ErrChanged) {
 		err = errChanged
+	}
+	if a.Op == conflict.Remove && (errors.Is(err, syscall.ENOTEMPTY) || errors.Is(err, spacedb.ErrNotEmpty)) {
+		x.left = append(x.left, conflict.Left{Path: a.Path, Reason: "not removed: it holds what no sync touches, or something new"})
+		return
 	}
 	x.failed.add(a.Path, cause(err))
 	x.record.add(a, cause(err))

@@ -100,6 +100,12 @@ func (s *mirrorScanner) focused(f *focus, space *spaceScan) error {
 		if done.cover(p) {
 			continue
 		}
+		if ignored, err := s.alone.covers(p, true); err != nil {
+			s.fail(p, err)
+			continue
+		} else if ignored && !s.base.has(p) {
+			continue
+		}
 		deep, err := s.lookAt(p, look[p])
 		if err != nil {
 			return err
@@ -109,6 +115,16 @@ func (s *mirrorScanner) focused(f *focus, space *spaceScan) error {
 		}
 	}
 	return nil
+}
+
+// decides says whether something in the focus decides what is left alone.
+func (f *focus) decides() bool {
+	for p := range f.mirror {
+		if isIgnoreFile(p) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(f.paths, isIgnoreFile)
 }
 
 // lookAt compares one path with the base; deep tells whether that included what

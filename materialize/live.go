@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,8 +28,9 @@ type Live struct {
 	place   os.FileInfo // of the directory when all of it was looked at
 
 	// What the next sync is about.
-	full      string // why everything is to be looked at; "": only what follows
-	stirred   bool   // the space changed
+	junk      []string // as the last one had it
+	full      string   // why everything is to be looked at; "": only what follows
+	stirred   bool     // the space changed
 	first     time.Time
 	last      time.Time // of the changes that wait
 	seq       uint64
@@ -198,7 +200,10 @@ func (l *Live) due() time.Time {
 
 // sync syncs what is due.
 func (l *Live) sync(ctx context.Context, now time.Time) {
-	if l.full == "" && !now.Before(l.rescan) {
+	switch junk := l.store.JunkPatterns(); {
+	case !slices.Equal(junk, l.junk):
+		l.full, l.junk = "what is junk has changed", junk
+	case l.full == "" && !now.Before(l.rescan):
 		l.full = "it is time"
 	}
 	o, more := l.options.Sync, time.Time{}

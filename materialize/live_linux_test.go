@@ -53,38 +53,6 @@ func (p *livePair) start(o SyncOptions) {
 	p.until("it is live", func() bool { st := p.live.Status(); return !st.LastSync.IsZero() || st.State == LivePaused })
 }
 
-// until waits for something to become true.
-func (p *pair) until(what string, ok func() bool) time.Duration {
-	p.Helper()
-	start := time.Now()
-	for !ok() {
-		if time.Since(start) > 20*time.Second {
-			p.Fatalf("never: %s", what)
-		}
-		time.Sleep(2 * time.Millisecond)
-	}
-	return time.Since(start)
-}
-
-func (p *pair) mirrorHas(path, text string) func() bool {
-	return func() bool {
-		have, err := os.ReadFile(filepath.Join(p.dir, path))
-		return err == nil && string(have) == text || text == "" && os.IsNotExist(err)
-	}
-}
-
-func (p *pair) spaceHas(path, text string) func() bool {
-	return func() bool {
-		a, err := p.tree.Resolve(path)
-		if err != nil || text == "" {
-			return err == spacedb.ErrNotFound && text == ""
-		}
-		buf := make([]byte, len(text)+1)
-		n, _ := p.tree.ReadAt(a.ID, buf, 0)
-		return string(buf[:n]) == text
-	}
-}
-
 // rest waits until nothing waits any more.
 func (p *livePair) rest() {
 	p.Helper()
@@ -306,4 +274,22 @@ func TestTwoLiveMirrorsOfOneSpace(t *testing.T) {
 	p.until("both lost it", func() bool { return p.mirrorHas("a", "")() && other.mirrorHas("a", "")() })
 	p.rest()
 	other.rest()
+}
+
+func TestLivePatternsTakeEffect(t *testing.T) {
+	t.Parallel()
+	p := newLivePair(t)
+	p.inMirror(".spacefsignore", "*.log\n")
+	p.until("the patterns came", p.spaceHas(".spacefsignore", "*.log\n"))
+	p.inMirror("a.log", "text")
+	p.inMirror("a", "text")
+	p.until("it came", p.spaceHas("a", "text"))
+	p.rest()
+	if !p.spaceHas("a.log", "")() {
+		t.Error("what is ignored came")
+	}
+	p.inSpace(".spacefsignore", "# nothing\n")
+	p.until("what was ignored came", p.spaceHas("a.log", "text"))
+	p.rest()
+	p.agree()
 }

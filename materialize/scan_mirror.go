@@ -68,12 +68,13 @@ type mirrorScan struct {
 }
 
 type mirrorScanner struct {
-	ctx  context.Context
-	root *os.Root
-	base *baseline
-	junk func(string) bool
-	now  func() time.Time
-	step func()
+	ctx   context.Context
+	root  *os.Root
+	base  *baseline
+	junk  func(string) bool
+	alone *ignoring
+	now   func() time.Time
+	step  func()
 	// enter is told of each directory before it is listed; it may be nil.
 	enter func(path string, d directory)
 	out   *mirrorScan
@@ -94,7 +95,7 @@ func (s *mirrorScanner) scan(f *focus, space *spaceScan) (*mirrorScan, error) {
 
 // tree compares what is at and below top with the base, both in byte order.
 func (s *mirrorScanner) tree(top string) error {
-	w := startWalk(s.ctx, s.root, top, walkHooks{skip: s.skip, enter: s.enter})
+	w := startWalk(s.ctx, s.root, top, walkHooks{enter: s.enter, list: s.alone.listed, skip: s.skip})
 	defer w.end()
 	err := s.base.snapshot.Looks(s.base.mirror, top, func(b spacedb.Look) error {
 		for {
@@ -142,7 +143,9 @@ func (s *mirrorScanner) skip(dir string, e listed) bool {
 		return true
 	}
 	if !s.junk(e.name) {
-		return false
+		// What decides has been read, else the directory would have failed.
+		ignored, _ := s.alone.entry(dir, e.name, e.stat.isDir())
+		return ignored
 	}
 	if strings.HasPrefix(e.name, stagedPrefix) {
 		_ = s.root.Remove(join(dir, e.name)) // the next scan tries again

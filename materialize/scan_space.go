@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"spacefs/conflict"
@@ -15,6 +16,7 @@ type spaceScan struct {
 	changed   map[string]spacedb.Item // differs from the base; a zero Item: gone
 	unsettled []string                // not sealed: somebody is just writing it
 	notices   []string
+	decides   bool // what is left alone may have changed
 	base      *baseline
 	found     map[string]struct{}
 }
@@ -29,8 +31,9 @@ func scanSpace(ctx context.Context, v *spacedb.Snapshot, since uint64, also []st
 		return nil, err
 	}
 	paths = distinct(append(paths, also...))
+	s.decides = !complete || slices.ContainsFunc(paths, isIgnoreFile)
 	// Looking paths up one by one is dear: for many, looking at all is cheaper.
-	if !complete || int64(len(paths)) > v.Nodes()/8 {
+	if s.decides || int64(len(paths)) > v.Nodes()/8 {
 		return s, s.all(ctx)
 	}
 	return s, s.some(ctx, paths)

@@ -178,15 +178,16 @@ func (s *syncer) conclude(err error) {
 
 // syncer is one run.
 type syncer struct {
-	store   *spacedb.Store
-	mirror  *mirrorDir
-	options SyncOptions
-	result  *SyncResult
-	run     spacedb.Run
-	started bool // told
-	record  recorder
-	did     []conflict.Action   // in the rounds so far
-	ended   []conflict.Conflict // in the rounds so far, with a winner
+	store      *spacedb.Store
+	mirror     *mirrorDir
+	options    SyncOptions
+	result     *SyncResult
+	run        spacedb.Run
+	started    bool // told
+	everything bool // is to be looked at in the next round
+	record     recorder
+	did        []conflict.Action   // in the rounds so far
+	ended      []conflict.Conflict // in the rounds so far, with a winner
 }
 
 // round is one look at both sides and what follows from it; again says that
@@ -224,6 +225,8 @@ func (s *syncer) round(ctx context.Context) (again bool, err error) {
 	s.did = append(s.did, x.did...)
 	s.result.Done = len(s.did)
 	s.result.Failed = append(s.result.Failed, x.failed.list...)
+	v.plan.Left = append(v.plan.Left, x.left...)
+	s.result.Plan.Left = append(s.result.Plan.Left, x.left...)
 	if err != nil {
 		return false, err
 	}
@@ -238,7 +241,22 @@ func (s *syncer) round(ctx context.Context) (again bool, err error) {
 			return false, err
 		}
 	}
-	return s.options.only == nil && onlyChanged(x.failed.list), s.seen(v)
+	if err := s.seen(v); err != nil || s.options.only != nil {
+		return false, err
+	}
+	s.everything = s.decided(v.plan)
+	return s.everything || onlyChanged(x.failed.list), nil
+}
+
+// decided says whether a plan brought patterns to a side: both have them now,
+// and what they do not ignore any more has not been looked at.
+func (s *syncer) decided(plan conflict.Plan) bool {
+	for _, a := range plan.Actions {
+		if isIgnoreFile(a.Path) {
+			return true
+		}
+	}
+	return false
 }
 
 // seen takes note of how far this round has brought both sides.
@@ -249,11 +267,16 @@ func (s *syncer) seen(v *view) (err error) {
 			return err
 		}
 	}
+	if s.decided(v.plan) {
+		l.again = append(l.again, IgnoreFile) // and with it everything
+	}
 	s.result.leftover = l
-	if len(l.again)+len(l.left) > 0 || s.run.ID == 0 && s.options.focus != nil {
+	known := s.mirror.known
+	if len(l.again)+len(l.left) > 0 || s.options.focus != nil && (s.run.ID == 0 || known.Seq == 0) {
 		return nil
 	}
-	return s.store.FinishSync(s.mirror.known.ID, l.seq)
+	s.mirror.known.Seq = l.seq
+	return s.store.FinishSync(known.ID, known.Seq, l.seq)
 }
 
 // view is what both sides looked like at one moment, and what follows.
@@ -313,15 +336,28 @@ func (s *syncer) scan(ctx context.Context, v *view) error {
 		focus = focus.and(also)
 		since, also = focus.since, focus.paths
 	}
+	if s.everything || focus != nil && focus.decides() {
+		since, focus = 0, nil
+	}
 	if v.space, err = scanSpace(ctx, v.snapshot, since, also, base); err != nil {
 		return fmt.Errorf("scan the space: %w", err)
 	}
+	if v.space.decides {
+		focus = nil
+	}
+	alone, err := openIgnoring(v.snapshot, s.mirror.root)
+	if err != nil {
+		return err
+	}
 	s.options.Reporter.Tell(Event{Event: Progress, Phase: "scan"})
 	scanner := &mirrorScanner{
-		ctx: ctx, root: s.mirror.root, base: base, junk: s.store.Junk, now: s.options.Now, step: s.options.Reporter.Step, enter: s.options.enter,
+		ctx: ctx, root: s.mirror.root, base: base, junk: s.store.Junk, alone: alone, now: s.options.Now, step: s.options.Reporter.Step, enter: s.options.enter,
 	}
 	if v.mirror, err = scanner.scan(focus, v.space); err != nil {
 		return fmt.Errorf("scan the mirror %s: %w", s.mirror.path, err)
+	}
+	if err := alone.leaveAlone(s.store.Junk, base, v.space.changed, v.mirror.changed); err != nil {
+		return err
 	}
 	b, sp, mi, err := trees(base, v.space.changed, v.mirror.changed)
 	if err != nil {

@@ -33,6 +33,9 @@ type walk struct {
 type walkHooks struct {
 	// enter is called with each open directory before it is listed.
 	enter func(path string, d directory)
+	// list is called with what a directory holds, before any of it is judged. If
+	// it fails, the directory could not be looked at.
+	list func(path string, entries []listed) error
 	// skip says that a name is nobody's business, nor what is below it.
 	skip func(path string, e listed) bool
 }
@@ -153,6 +156,9 @@ func (w *walk) directory(ctx context.Context, path string, d directory) error {
 		w.hooks.enter(path, d)
 	}
 	entries, err := d.list()
+	if err == nil && w.hooks.list != nil {
+		err = w.hooks.list(path, entries)
+	}
 	if err != nil {
 		return w.put(ctx, found{path: path, err: err})
 	}

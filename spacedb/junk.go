@@ -100,6 +100,7 @@ func (s *Store) SetJunk(patterns []string) error {
 	s.junk.Store(rules)
 	s.mu.Lock()
 	s.sweep = true // some may have been left unsealed as junk
+	s.pulses.beat()
 	s.mu.Unlock()
 	return s.Sync()
 }

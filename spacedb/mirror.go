@@ -104,9 +104,11 @@ func (s *Store) Seen(seq uint64, run int64) (uint64, error) {
 	return seq, err
 }
 
-// FinishSync records that a sync is complete that has seen the journal up to seq.
-func (s *Store) FinishSync(mirror int64, seq uint64) error {
-	return s.record(statement{`UPDATE mirror SET seq = max(seq, ?), last_sync = ? WHERE id = ?`, []any{seq, s.now(), mirror}})
+// FinishSync records that a sync is complete that has seen the journal from one
+// operation up to another. If the mirror's place is not there any more, all is to
+// be looked at again, and stays so.
+func (s *Store) FinishSync(mirror int64, from, to uint64) error {
+	return s.record(statement{`UPDATE mirror SET seq = max(seq, ?), last_sync = ? WHERE id = ? AND seq = ?`, []any{to, s.now(), mirror, from}})
 }
 
 // Look is the part of a base entry that tells whether the mirror still looks as

@@ -197,6 +197,37 @@ func (v *Snapshot) child(at string, dir NodeID, name string) (it Item, found boo
 	return it, found, err
 }
 
+// Named returns the documents of one name, wherever they are. It is quick for the
+// name that has an index of its own.
+func (v *Snapshot) Named(name string) (items []Item, err error) {
+	var dirs []NodeID
+	err = v.conn.query(func(r row) error {
+		dirs = append(dirs, NodeID(r.int(0)))
+		return nil
+	}, fmt.Sprintf(`SELECT parent FROM entry WHERE name = x'%x'`, name))
+	if err != nil {
+		return nil, err
+	}
+	known := map[NodeID]string{Root: ""}
+	for _, dir := range dirs {
+		at, ok, err := v.dirPath(dir, known, 0)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			continue
+		}
+		it, err := v.Item(strings.TrimPrefix(at+"/"+name, "/"))
+		if err != nil {
+			return nil, err
+		}
+		if it.Attr.IsRegular() {
+			items = append(items, it)
+		}
+	}
+	return items, nil
+}
+
 // Changed lists the paths, sorted and distinct, that may differ from what they
 // were at sequence number since. A directory among them stands for everything
 // below it. complete is false when the journal does not reach back so far.

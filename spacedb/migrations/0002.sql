@@ -133,3 +133,6 @@ CREATE TABLE source_directory (
 
 -- An import with a manifest asks which documents are there already.
 CREATE INDEX document_uuid ON document (uuid);
+
+-- The documents whose patterns say what a sync leaves alone: ".spacefsignore".
+CREATE INDEX entry_ignore ON entry (parent) WHERE name = x'2e7370616365667369676e6f7265';
