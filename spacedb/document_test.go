@@ -2,9 +2,12 @@ package spacedb
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -325,4 +328,105 @@ func TestContentThatACrashLeftUnsealedIsTheMounts(t *testing.T) {
 		t.Errorf("it is recorded as %+v", list)
 	}
 	checked(t, s)
+}
+
+// However names change, every content that came to rest is in history, no
+// document is in two places, and Check, which ends every test, agrees.
+func TestRandomDancesLoseNothing(t *testing.T) {
+	rounds, steps := 25, 60
+	if n, err := strconv.Atoi(os.Getenv("SPACEFS_DANCE_ROUNDS")); err == nil {
+		rounds = n
+	}
+	for round := range rounds {
+		seed := uint64(time.Now().UnixNano()) + uint64(round)
+		if s, err := strconv.ParseUint(os.Getenv("SPACEFS_DANCE_SEED"), 10, 64); err == nil {
+			seed = s
+		}
+		passed := t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			f := newFloor(t)
+			f.step("mkdir d")
+			rng := rand.New(rand.NewPCG(seed, 0))
+			var done []string
+			defer func() {
+				if t.Failed() {
+					t.Logf("SPACEFS_DANCE_SEED=%d: %s", seed, strings.Join(done, ", "))
+				}
+			}()
+			rested := map[string]bool{}
+			for i := range steps {
+				step := randomStep(rng, i)
+				done = append(done, step)
+				f.try(step)
+				if rng.IntN(3) == 0 {
+					ok(t, f.store.Sync())
+				}
+				if step == "rest" {
+					for _, text := range f.texts() {
+						rested[text] = true
+					}
+				}
+			}
+			f.step("rest")
+			for text := range rested {
+				if known := must(f.store.HasContent(sha256.Sum256([]byte(text)))); !known {
+					t.Errorf("%q came to rest and is in no history", text)
+				}
+			}
+		})
+		if !passed {
+			return
+		}
+	}
+}
+
+var danceNames = []string{"f", "g", "f~", "f.orig", "d/f", "d/g"}
+
+func randomStep(rng *rand.Rand, i int) string {
+	name := func() string { return danceNames[rng.IntN(len(danceNames))] }
+	word := strings.Fields("new new set set mv mv mv mv xchg ln rm place rest rest later")
+	switch w := word[rng.IntN(len(word))]; w {
+	case "new", "set", "place":
+		return fmt.Sprintf("%s %s text%d", w, name(), i)
+	case "mv", "xchg", "ln":
+		return fmt.Sprintf("%s %s %s", w, name(), name())
+	case "rm":
+		return "rm " + name()
+	default:
+		return w
+	}
+}
+
+// try is a step that may be one of those that cannot be done.
+func (f *floor) try(step string) {
+	word := strings.Fields(step)
+	there := func(path string) bool { _, err := f.tree.Resolve(path); return err == nil }
+	switch word[0] {
+	case "new":
+		if there(word[1]) {
+			return
+		}
+	case "set", "rm", "mv":
+		if !there(word[1]) {
+			return
+		}
+	case "xchg":
+		if !there(word[1]) || !there(word[2]) {
+			return
+		}
+	case "ln":
+		if !there(word[1]) || there(word[2]) {
+			return
+		}
+	}
+	f.step(step)
+}
+
+// texts is what the documents hold that have a history.
+func (f *floor) texts() (all []string) {
+	for _, path := range danceNames {
+		if a, err := f.tree.Resolve(path); err == nil && !f.store.Junk(path) {
+			all = append(all, content(f.T, f.tree, a.ID))
+		}
+	}
+	return all
 }

@@ -210,7 +210,7 @@ func (s *Store) worthSealing(n *node) (path string, worth bool, err error) {
 		delete(s.unsealed, n.id)
 		return "", false, nil
 	}
-	path, err = s.pathOf(n)
+	path, err = s.pathNotJunk(n)
 	if err != nil {
 		return "", false, err
 	}

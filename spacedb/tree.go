@@ -308,6 +308,9 @@ func (t *Tree) Link(id, parent NodeID, name string) (Attr, error) {
 	if n.nameless {
 		t.join(n, now)
 	}
+	if n.holdsContent() && !n.sealed {
+		s.unsealed[n.id] = n // it may have been left as junk, under its other name
+	}
 	n.nlink++
 	n.ctime = now
 	t.touch(n, dirtyRow)
