@@ -190,6 +190,8 @@ type revision struct {
 	Document string
 	Number   int
 	Path     string
+	Origin   string
+	Time     string
 	Size     int64
 }
 
