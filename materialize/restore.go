@@ -76,6 +76,7 @@ type restoreStep struct {
 	target string
 	op     string
 	expect spacedb.Guard // what is there now
+	before spacedb.State // likewise
 }
 
 // source is what comes back: items with their content, parents first.
@@ -278,7 +279,7 @@ func (x *restorer) plan(it spacedb.Item) error {
 	case err != nil:
 		return err
 	default:
-		s.expect = spacedb.GuardOf(have.Attr)
+		s.expect, s.before = spacedb.GuardOf(have.Attr), stateOf(itemEntry(have))
 		if sameContent(have, it) {
 			if have.Attr.IsSymlink() || have.Attr.Perm() == it.Attr.Perm() {
 				x.result.Unchanged++
@@ -317,7 +318,9 @@ func (x *restorer) carryOut(src *source) error {
 		if err := x.ctx.Err(); err != nil {
 			return err
 		}
-		record := spacedb.ActionRecord{Path: s.target, Op: s.op, Side: "space"}
+		record := spacedb.ActionRecord{
+			Path: s.target, Op: s.op, Side: "space", Reason: src.from, Before: s.before, After: stateOf(itemEntry(s.item)),
+		}
 		if err := x.act(src, s); err != nil {
 			record.Error = cause(err)
 			x.failed(s.target, err)
@@ -344,8 +347,8 @@ func (x *restorer) act(src *source, s restoreStep) error {
 		_, err = x.tree.ChangeAt(s.target, s.expect, spacedb.AttrChange{Mode: &perm})
 	case "mkdir":
 		_, err = x.tree.PlaceDir(s.target, s.expect, perm, mtime)
-		if a, found := x.tree.Resolve(s.target); found == nil && a.IsDir() {
-			err = nil // it was made above something that came before it
+		if errors.Is(err, spacedb.ErrChanged) { // it was made above something that came before it
+			_, err = x.tree.ChangeAt(s.target, spacedb.Guard{}, spacedb.AttrChange{Mode: &perm})
 		}
 	case "symlink":
 		_, err = x.tree.PlaceSymlink(s.target, s.expect, s.item.Target, mtime)
@@ -384,9 +387,13 @@ func (x *restorer) makeParents(target string) error {
 		case err == nil && !a.IsDir():
 			return errKindInTheWay
 		case errors.Is(err, spacedb.ErrNotFound):
-			if _, err = x.tree.PlaceDir(dir, spacedb.Guard{Absent: true}, 0o755, time.Now().UnixNano()); err != nil {
+			a, err := x.tree.PlaceDir(dir, spacedb.Guard{Absent: true}, 0o755, time.Now().UnixNano())
+			if err != nil {
 				return err
 			}
+			x.records = append(x.records, spacedb.ActionRecord{
+				Path: dir, Op: "mkdir", Side: "space", Reason: "above " + target, After: stateOf(itemEntry(spacedb.Item{Attr: a})),
+			})
 		case err != nil:
 			return err
 		}

@@ -77,6 +77,9 @@ func (u *undoer) undo(ctx context.Context, run int64) error {
 	if err != nil {
 		return fmt.Errorf("run %d: %w", run, err)
 	}
+	if of.Kind == "export" {
+		return fmt.Errorf("run %d is an export: it changed neither the space nor a mirror", run)
+	}
 	u.of = of
 	if err := u.openMirror(); err != nil {
 		return err

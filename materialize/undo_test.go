@@ -252,3 +252,40 @@ func TestUndoOfWhatIsNoRun(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestARestoreCanBeUndone(t *testing.T) {
+	p := newPair(t)
+	p.inSpace("d/a", "first")
+	p.inSpace("d/e/b", "gone soon")
+	p.inSpace("link", "@old")
+	p.ok(p.store.Seal(t.Context()))
+	then := p.sync(SyncOptions{}).Run
+	p.inSpace("d/a", "second")
+	p.inSpace("d/e", "")
+	p.inSpace("link", "@new")
+	p.ok(p.store.Seal(t.Context()))
+	before := p.spaceTree()
+	r, err := Restore(t.Context(), p.store, RestoreOptions{At: spacedb.Moment{After: then}})
+	p.ok(err)
+	after := p.spaceTree()
+	if after == before || len(r.Failed) > 0 {
+		t.Fatalf("nothing was restored: %+v\n%s", r, after)
+	}
+	undone := p.undo(r.Run)
+	if p.spaceTree() != before || len(undone.Failed) > 0 {
+		t.Errorf("the space is\n%s\nleft: %v", p.spaceTree(), undone.Failed)
+	}
+	if p.undo(undone.Run); p.spaceTree() != after {
+		t.Errorf("after undoing the undo the space is\n%s", p.spaceTree())
+	}
+}
+
+func TestAnExportCannotBeUndone(t *testing.T) {
+	p := newPair(t)
+	p.inSpace("a", "text")
+	_, err := Export(t.Context(), p.store, filepath.Join(t.TempDir(), "out"), ExportOptions{})
+	p.ok(err)
+	if _, err := Undo(t.Context(), p.store, 1, UndoOptions{}); err == nil || !strings.Contains(err.Error(), "is an export") {
+		t.Errorf("got %v", err)
+	}
+}
