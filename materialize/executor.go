@@ -35,6 +35,7 @@ type executor struct {
 	seen     map[string]observation // what differs from the base
 	touched  map[string]observation // what only looks different
 	report   Reporter
+	phase    string // as the reporter is told
 	now      func() time.Time
 	run      int64
 	// past opens what an action wants from history, when neither side has it any
@@ -77,7 +78,7 @@ const (
 var errChanged = errors.New("it changed since it was looked at; the next sync looks again")
 
 func (x *executor) execute(plan conflict.Plan) error {
-	x.report.Tell(Event{Event: Progress, Phase: "sync", Total: len(plan.Actions)})
+	x.report.Tell(Event{Event: Progress, Phase: x.phase, Total: len(plan.Actions)})
 	if err := x.keepLosers(plan.Actions); err != nil {
 		return err
 	}

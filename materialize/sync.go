@@ -396,7 +396,7 @@ func (s *syncer) executor(ctx context.Context, v *view) *executor {
 	x := &executor{
 		ctx: ctx, mirror: s.mirror, disk: rootDisk{s.mirror.root}, snapshot: v.snapshot, run: s.run.ID,
 		tree: s.store.Tree(spacedb.Actor{Origin: spacedb.OriginSync, Run: s.run.ID}),
-		base: v.base, space: v.space.changed, seen: v.mirror.changed, touched: v.mirror.touched, report: s.options.Reporter, now: s.options.Now, record: &s.record,
+		base: v.base, space: v.space.changed, seen: v.mirror.changed, touched: v.mirror.touched, report: s.options.Reporter, phase: s.kind(), now: s.options.Now, record: &s.record,
 		dirs: map[string]struct{}{}, placed: map[string]spacedb.Attr{}, written: map[string]stamp{},
 	}
 	if s.options.wrap != nil {

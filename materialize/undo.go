@@ -402,7 +402,7 @@ func (u *undoer) executor(ctx context.Context, run spacedb.Run) *executor {
 	x := &executor{
 		ctx: ctx, mirror: u.mirror, snapshot: u.view, run: run.ID,
 		tree:  u.store.Tree(spacedb.Actor{Origin: spacedb.OriginUndo, Run: run.ID}),
-		space: u.space, seen: u.seen, report: u.options.Reporter, now: u.options.Now,
+		space: u.space, seen: u.seen, report: u.options.Reporter, phase: "undo", now: u.options.Now,
 		record: &recorder{store: u.store, run: run.ID}, apart: u.divided,
 		dirs: map[string]struct{}{}, placed: map[string]spacedb.Attr{}, written: map[string]stamp{},
 		past: func(a conflict.Action) (io.Reader, error) { return u.view.OpenHash(spacedb.Hash(a.Want.Hash)) },
