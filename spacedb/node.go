@@ -142,9 +142,10 @@ func (n *node) blocks() int64 {
 	return stored / 512
 }
 
-func (n *node) evictable() bool {
+// evictable: what waits to be sealed stays; what never is sealed, as junk, goes.
+func (s *Store) evictable(n *node) bool {
 	return n.dirty == 0 && !n.inFlight && n.pins == 0 && n.nlink > 0 && len(n.seals) == 0 && n.id != Root &&
-		(n.sealed || !n.holdsContent())
+		s.unsealed[n.id] == nil
 }
 
 // node returns the live node id, reading it if need be.
@@ -209,7 +210,7 @@ func (s *Store) evict() {
 			if len(s.nodes) <= target {
 				return
 			}
-			if !n.evictable() {
+			if !s.evictable(n) {
 				continue
 			}
 			if n.used {

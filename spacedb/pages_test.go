@@ -1,6 +1,9 @@
 package spacedb
 
-import "testing"
+import (
+	"fmt"
+	"testing"
+)
 
 // Files that come and go all day must leave nothing in memory, although there is
 // always room for a little more.
@@ -26,5 +29,29 @@ func TestContentThatWentLeavesNoPages(t *testing.T) {
 	}
 	if len(s.nodes) != 2 {
 		t.Errorf("%d nodes are in memory", len(s.nodes))
+	}
+}
+
+// Junk has no revisions, and is no reason to stay in memory for ever.
+func TestJunkLeavesMemory(t *testing.T) {
+	o := calm
+	o.Nodes = 100
+	s, _ := newSpace(t, o)
+	tree := s.Tree(mount)
+	for i := range 1000 {
+		save(t, tree, fmt.Sprint("f", i, "~"), "x")
+		if i%50 == 0 {
+			ok(t, s.Sync())
+			ok(t, s.Seal(t.Context()))
+		}
+	}
+	s.mu.Lock()
+	nodes := len(s.nodes)
+	s.mu.Unlock()
+	if nodes > 400 {
+		t.Errorf("%d nodes are in memory", nodes)
+	}
+	if text := content(t, tree, must(tree.Resolve("f7~")).ID); text != "x" {
+		t.Errorf("f7~ holds %q", text)
 	}
 }
