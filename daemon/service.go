@@ -93,6 +93,9 @@ func (s *service) do(ctx context.Context, op string, args json.RawMessage, repor
 	if operation, known := s.pastOperations(ctx, report, data)[op]; known {
 		return operation(args)
 	}
+	if operation, known := s.upkeepOperations(ctx)[op]; known {
+		return operation(args)
+	}
 	return nil, &Error{Failed, fmt.Sprintf("this spacefs knows no %q: is the daemon of another version?", op)}
 }
 

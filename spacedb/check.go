@@ -27,7 +27,12 @@ func (s *Store) Check(ctx context.Context) ([]Finding, error) {
 		return nil, err
 	}
 	defer v.Close()
-	c := &checker{ctx: ctx, conn: v.conn, nodes: map[NodeID]*checkedNode{}, chunks: map[int64]int64{}}
+	return checkFile(ctx, v.conn)
+}
+
+// checkFile is Check on any connection.
+func checkFile(ctx context.Context, conn *conn) ([]Finding, error) {
+	c := &checker{ctx: ctx, conn: conn, nodes: map[NodeID]*checkedNode{}, chunks: map[int64]int64{}}
 	for _, step := range []func() error{
 		c.engine, c.space, c.readNodes, c.readEntries, c.readChunks, c.readExtents, c.patches, c.shape, c.counts,
 		c.revisions, c.documents, c.references, c.side,

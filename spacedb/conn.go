@@ -180,10 +180,16 @@ func (c *conn) inTx(fn func() error) error {
 	return err
 }
 
-func (c *conn) close() error {
+// forget finalises every statement.
+func (c *conn) forget() {
 	for _, s := range c.stmts {
 		s.prepared.Close()
 	}
+	clear(c.stmts)
+}
+
+func (c *conn) close() error {
+	c.forget()
 	return engineError(c.db.Close())
 }
 

@@ -37,3 +37,21 @@ func engineError(err error) error {
 	}
 	return err
 }
+
+// readsOnly lets a connection compile nothing but queries.
+func (c *conn) readsOnly() error {
+	db := c.db.(*sqlite3.SQLiteConn)
+	const sqliteRecursive = 33
+	db.RegisterAuthorizer(func(op int, arg1, arg2, _ string) int {
+		switch op {
+		case sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqliteRecursive:
+			return sqlite3.SQLITE_OK
+		case sqlite3.SQLITE_FUNCTION:
+			if arg2 != "load_extension" {
+				return sqlite3.SQLITE_OK
+			}
+		}
+		return sqlite3.SQLITE_DENY
+	})
+	return nil
+}

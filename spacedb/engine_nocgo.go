@@ -15,3 +15,5 @@ func openDriver(string) (driver.Conn, error) {
 }
 
 func engineError(err error) error { return err }
+
+func (c *conn) readsOnly() error { return errors.New("there is no SQLite") }

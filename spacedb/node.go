@@ -194,7 +194,7 @@ func (s *Store) adopt(n *node) *node {
 // the operation has its hands on any: one that must outlive the lock is pinned.
 func (s *Store) lockTree() {
 	s.mu.Lock()
-	if len(s.nodes) > s.evictAt {
+	if len(s.nodes) > s.evictAt && !s.keepNodes {
 		s.evict()
 		// When little could go, do not look again at every operation.
 		s.evictAt = max(s.options.Nodes, len(s.nodes)+s.options.Nodes/4)

@@ -38,6 +38,8 @@ type supersession struct{ old, next int64 }
 // packSuperseded packs what only history has since it was last called. What a
 // crash makes it forget stays as it is, and is as good.
 func (s *Store) packSuperseded(ctx context.Context) error {
+	s.packing.Lock()
+	defer s.packing.Unlock()
 	for {
 		s.mu.Lock()
 		now := s.superseded[:min(len(s.superseded), packBatch)]
@@ -172,6 +174,25 @@ func (c *conn) chunk(id int64, depth int) (content []byte, packed bool, err erro
 		return nil, false, damaged("chunk %d cannot be unpacked: %v", id, err)
 	}
 	return content, true, nil
+}
+
+// encodeAgainst encodes a content in any case: as it is, if packing gains too
+// little.
+func (c *conn) encodeAgainst(content []byte, base int64) (data []byte, with int64, err error) {
+	var from []byte
+	if base > 0 {
+		if from, _, err = c.chunk(base, 0); err != nil {
+			return nil, 0, err
+		}
+	}
+	if len(from) < packLeast {
+		base, from = baseAlone, nil
+	}
+	packed, err := encodeChunk(content, from)
+	if err == nil && len(packed) > len(content)-len(content)/packGain {
+		return content, baseNone, nil
+	}
+	return packed, base, err
 }
 
 func encodeChunk(content, base []byte) ([]byte, error) {

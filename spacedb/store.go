@@ -38,8 +38,8 @@ func (o Options) now() time.Time {
 // synced transaction. So the file always holds the tree as it was after some
 // operation, never a mixture, and what a commit covers is durable.
 //
-// Lock order: sealing before node.content before committing before mu; reading
-// is a leaf.
+// Lock order: sealing before node.content before committing before mu; packing
+// before committing; reading is a leaf.
 type Store struct {
 	path    string
 	id      string // the space's UUID
@@ -48,6 +48,8 @@ type Store struct {
 
 	// sealing serialises those who make revisions.
 	sealing sync.Mutex
+	// packing serialises those who pack history and who prunes it.
+	packing sync.Mutex
 	// committing serialises commits; it guards write
 	// and running.
 	committing sync.Mutex
@@ -83,6 +85,7 @@ type Store struct {
 	trouble     error // why the last commit failed, nil if it did not
 	sweep       bool  // unsealed documents may be in the file that are not in memory
 	moments     moments
+	keepNodes   bool  // nothing is evicted: a prune goes on
 	lastRun     int64 // number of the last run, 0: not read yet
 	closed      bool
 	cleanly     bool // nothing is left to seal or sweep: set by finish
