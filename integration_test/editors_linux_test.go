@@ -122,7 +122,9 @@ func TestEveryEditorsSavesAreOneHistory(t *testing.T) {
 	const rounds = 3
 	b := newBench(t)
 	b.mkdir("mirror")
-	b.mount("--create", "--mirror", "mirror", "docs.space")
+	// A mirror that is followed takes over what rested for a much shorter time, so
+	// that on a slow machine also a temporary may be seen. It comes at the end.
+	b.mount("--create", "docs.space")
 	b.mkdir("mnt/git")
 	b.sh(b.git() + `init -q; git config gc.auto 0; for n in 0 1 2 3; do echo "edit $n" >> f; git add f; git commit -q -m $n; git tag v$n; done; git checkout -q v0`)
 	savers := append(savers, saver{"git checkout", func(b *bench, path string, n int) {
@@ -169,6 +171,7 @@ func TestEveryEditorsSavesAreOneHistory(t *testing.T) {
 		}
 	}
 	b.unmount()
+	b.done("sync", "docs.space", "mirror")
 	if junk := b.sh(`find mirror \( -name '*~' -o -name '.*.sw?' -o -name '.~lock*' -o -name '.goutput*' -o -name '.#*' \)`); junk != "" {
 		t.Errorf("junk reached the mirror:\n%s", junk)
 	}

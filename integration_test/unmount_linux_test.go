@@ -96,7 +96,12 @@ func TestSIGTERMUnderLoadKeepsWhatWasDone(t *testing.T) {
 			echo $n >> log%[1]d && echo $n > new%[1]d && mv new%[1]d current%[1]d && echo $n > %[2]s/%[1]d || exit; done`, i, b.path("done")))
 	}
 	for i := range 4 {
-		b.eventually("the writers write", func() bool { return lastNumber(b.path("done", fmt.Sprint(i))) > 50 })
+		b.eventually("the writers write", func() bool {
+			return lastNumber(b.path("done", fmt.Sprint(i))) > 10 || b.holds(fmt.Sprint("writer", i, ".err"), ":")
+		})
+		if b.holds(fmt.Sprint("writer", i, ".err"), ":") {
+			t.Fatalf("a writer failed: %s", b.text(fmt.Sprint("writer", i, ".err")))
+		}
 	}
 	b.ok(syscall.Kill(pid, syscall.SIGTERM))
 	b.eventually("out of sight", func() bool { return !mountedAt(b.path("mnt")) })
