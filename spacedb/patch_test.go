@@ -236,3 +236,22 @@ func TestADamagedPatchIsFound(t *testing.T) {
 		})
 	}
 }
+
+// The first chunk may be a hole, and then a patched content has one chunk only.
+func TestASparseContentsPatchesAreInItsSnapshots(t *testing.T) {
+	s, _ := newSpace(t, calm)
+	tr := s.Tree(mount)
+	a := must(tr.Mknod(Root, "sparse", TypeRegular|0o644, 0, Cred{}))
+	must(tr.WriteAt(a.ID, []byte("stored"), chunkSize+100))
+	ok(t, s.Sync())
+	must(tr.WriteAt(a.ID, []byte("patched"), chunkSize+102))
+	if rows := s.countRows(t, "patch"); rows != 1 {
+		t.Fatalf("%d patches are stored", rows)
+	}
+	v := must(s.Snapshot(t.Context()))
+	defer v.Close()
+	want := string(make([]byte, chunkSize+100)) + "stpatched"
+	if got := must(io.ReadAll(must(v.Open(a.ID)))); string(got) != want {
+		t.Errorf("a snapshot ends in %q", got[chunkSize+100:])
+	}
+}

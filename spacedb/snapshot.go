@@ -410,7 +410,7 @@ func (v *Snapshot) Open(id NodeID) (io.ReadSeeker, error) {
 		return nil, err
 	}
 	r := &contentReader{conn: v.conn, chunks: chunks, size: n.size}
-	if n.chunks > 1 {
+	if n.size > chunkSize { // as the extents: the first chunk may be a hole
 		r.patches = map[int64][]patch{}
 		err = v.conn.loadPatches(id, func(p patch) {
 			if chunks[p.idx] == p.chunk {
