@@ -16,6 +16,7 @@ help:
 	@echo 'make check   format, vet (Linux and macOS), lint, layering, tests with the race detector'
 	@echo 'make bench   measure, beside other filesystems, and write docs/performance.md'
 	@echo 'make bench-exchange  export and import beside cp and git; writes docs/performance-exchange.md'
+	@echo 'make bench-sync  measure syncs of 100,000 files beside git, rsync and unison: docs/performance-sync.md'
 	@echo 'make crash   the long SIGKILL loops: 20 rounds of each'
 	@echo 'make power   2000 power cuts; make sabotage shows that they would find a broken engine'
 	@echo 'make fuzz    the properties and random tests, for long'
@@ -47,6 +48,9 @@ bench: deps
 bench-exchange: deps
 	SPACEFS_EXCHANGE_BENCH=$(CURDIR)/docs/performance-exchange.md $(GO) test $(TAGS) -count=1 -timeout 60m -run TestExchangeBench -v ./integration_test | grep -v ===
 
+bench-sync: deps
+	SPACEFS_BENCH_SYNC=$(CURDIR)/docs/performance-sync.md $(GO) test $(TAGS) -count=1 -timeout 60m -run 'TestBenchSync$$' -v ./integration_test | grep -v ===
+
 crash: deps
 	SPACEFS_CRASH_ROUNDS=20 $(GO) test $(TAGS) -count=1 -timeout 60m -run Crash ./integration_test
 
@@ -75,4 +79,4 @@ soak: deps
 clean:
 	rm -rf bin
 
-.PHONY: help deps build demo test check bench bench-exchange crash power sabotage fuzz soak clean
+.PHONY: help deps build demo test check bench bench-sync bench-exchange crash power sabotage fuzz soak clean

@@ -28,14 +28,17 @@ func (b *bench) appears(path, text string) time.Duration {
 	}
 }
 
-// mirrors is what `spacefs status --json` says of them.
-func (b *bench) mirrors(space string) (list []struct {
+// mirrorState is what `spacefs status --json` says of a mirror.
+type mirrorState struct {
 	Path string
 	Live *struct {
 		State, Reason string
 		Queue         int
+		LastSync      string `json:"last_sync"`
 	}
-}) {
+}
+
+func (b *bench) mirrors(space string) (list []mirrorState) {
 	b.Helper()
 	var st struct{ Mirrors json.RawMessage }
 	b.ok(json.Unmarshal([]byte(b.done("status", "--json", space)), &st))
