@@ -18,7 +18,7 @@ type Options struct {
 	// Dirty is how many bytes of content may wait in memory; past it, writers
 	// commit before they go on. 128 MiB if 0.
 	Dirty int64
-	// Nodes is how many nodes stay in memory when nothing needs them; 131072 if 0.
+	// Nodes is how many nodes stay in memory when nothing needs them; 32768 if 0.
 	Nodes int
 	WAL   int64 // bytes of WAL that are worth a checkpoint; 16 MiB if 0
 }
@@ -134,7 +134,7 @@ func newStore(path string, o Options, lock *lockFile) *Store {
 		o.WAL = 16 << 20
 	}
 	if o.Nodes == 0 {
-		o.Nodes = 1 << 17
+		o.Nodes = 1 << 15
 	}
 	return &Store{
 		path:       path,
