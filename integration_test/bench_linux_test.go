@@ -110,7 +110,7 @@ func mountedAt(dir string) bool {
 }
 
 // A row of the table takes about this long: it ends after a round past it.
-const benchRow = 12 * time.Second
+const benchRow = 10 * time.Second
 
 // measure runs a workload turn by turn and returns each contender's times; nil of
 // one that does not take part.
