@@ -2,6 +2,7 @@ package materialize
 
 import (
 	"encoding/binary"
+	"strings"
 	"time"
 
 	"spacefs/spacedb"
@@ -17,9 +18,8 @@ type sourceMemory struct {
 	began        uint64 // what the space had done when this import began
 	changed      pathSet
 
-	had    map[string][]byte // by directory, packed
-	dir    string            // whose looks are unpacked
-	dirHad map[string]stamp
+	had  map[string][]byte  // by directory, packed
+	rest map[string]*reader // what of it comes after the names that were asked for
 
 	seen    map[string][]byte // of this import
 	spoiled map[string]struct{}
@@ -33,7 +33,8 @@ func (m *importer) recall(dir string) (*sourceMemory, error) {
 		return nil, nil
 	}
 	s := &sourceMemory{
-		source: sourcePath(dir), into: m.options.Into, began: m.store.Seq(), seen: map[string][]byte{}, spoiled: map[string]struct{}{}, now: time.Now(),
+		source: sourcePath(dir), into: m.options.Into, began: m.store.Seq(), seen: map[string][]byte{},
+		spoiled: map[string]struct{}{}, rest: map[string]*reader{}, now: time.Now(),
 	}
 	seen, known, err := m.store.Source(s.source, s.into)
 	if err != nil || !known {
@@ -62,14 +63,34 @@ func (s *sourceMemory) knows(path string, st stamp) bool {
 	dir, name := splitPath(path)
 	st = st.settled(s.now)
 	s.seen[dir] = appendLook(s.seen[dir], name, st)
-	if len(s.had) == 0 {
-		return false
-	}
-	if dir != s.dir || s.dirHad == nil {
-		s.dir, s.dirHad = dir, unpackLooks(s.had[dir])
-	}
-	was, known := s.dirHad[name]
+	was, known := s.look(dir, name)
 	return known && was == st && st.ctime != 0 && !s.changed.cover(join(s.into, path))
+}
+
+// look finds a name among what is remembered of its directory. A walk asks for
+// the names of a directory in byte order, which is the order they were put in.
+func (s *sourceMemory) look(dir, name string) (st stamp, known bool) {
+	r := s.rest[dir]
+	if r == nil {
+		packed, any := s.had[dir]
+		if !any {
+			return st, false
+		}
+		r = &reader{packed}
+		s.rest[dir] = r
+	}
+	for len(r.rest) > 0 {
+		before := r.rest
+		at, st := r.look()
+		switch c := strings.Compare(at, name); {
+		case c == 0:
+			return st, true
+		case c > 0:
+			r.rest = before
+			return stamp{}, false
+		}
+	}
+	return stamp{}, false
 }
 
 // spoil forgets a file that could not be imported.
@@ -120,24 +141,19 @@ func appendLook(b []byte, name string, st stamp) []byte {
 	return binary.AppendUvarint(b, st.inode)
 }
 
-// unpackLooks reads what appendLook wrote; at what it did not write it ends.
-func unpackLooks(b []byte) map[string]stamp {
-	looks := map[string]stamp{}
-	r := reader{b}
-	for len(r.rest) > 0 {
-		size := r.unsigned()
-		if size == 0 || size > uint64(len(r.rest)) {
-			return looks
-		}
-		name := string(r.rest[:size])
-		r.rest = r.rest[size:]
-		st := stamp{mode: uint32(r.unsigned()), size: r.signed(), mtime: r.signed(), ctime: r.signed(), inode: r.unsigned()}
-		looks[name] = st
-	}
-	return looks
-}
-
+// reader reads what appendLook wrote; what it did not write ends it.
 type reader struct{ rest []byte }
+
+func (r *reader) look() (name string, st stamp) {
+	size := r.unsigned()
+	if size == 0 || size > uint64(len(r.rest)) {
+		r.rest = nil
+		return "", stamp{}
+	}
+	name = string(r.rest[:size])
+	r.rest = r.rest[size:]
+	return name, stamp{mode: uint32(r.unsigned()), size: r.signed(), mtime: r.signed(), ctime: r.signed(), inode: r.unsigned()}
+}
 
 func (r *reader) unsigned() uint64 {
 	v, n := binary.Uvarint(r.rest)
