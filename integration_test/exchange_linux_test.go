@@ -26,10 +26,10 @@ func TestExchangeBench(t *testing.T) {
 	files, rounds := number("SPACEFS_EXCHANGE_FILES", 100000), number("SPACEFS_EXCHANGE_ROUNDS", 3)
 	makeExchangeTree(b, b.path("tree"), files)
 	m := exchangeTimes{bench: b, wall: map[string][]float64{}, cpu: map[string][]float64{}}
-	for range rounds {
+	for i := range rounds {
 		m.round()
+		b.ok(os.WriteFile(report, []byte(m.table(files, i+1)), 0o644))
 	}
-	b.ok(os.WriteFile(report, []byte(m.table(files, rounds)), 0o644))
 }
 
 func number(variable string, otherwise int) int {
@@ -102,7 +102,7 @@ func (m *exchangeTimes) table(files, rounds int) string {
 	fmt.Fprintf(&b, `# Export and import
 
 Measured by `+"`make bench-exchange`"+`, which writes this file: the program as a process, on %d files of 4 KiB in %d directories, in the page cache. Medians
-of %d rounds, taken turn by turn; ratios of the medians. CPU is user and system time together: on a machine that does other things too it says more
+of %d round(s), taken turn by turn; ratios of the medians. CPU is user and system time together: on a machine that does other things too it says more
 than the clock.
 
 Machine: %s, %d CPUs. spacefs at commit %s, %s. Load at the end: %s.
