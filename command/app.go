@@ -44,7 +44,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		UsageText: "spacefs COMMAND [FLAG ...] [ARGUMENT ...]",
 		Commands: []*cli.Command{
 			initCommand(), mountCommand(), unmountCommand(), syncCommand(), exportCommand(), importCommand(),
-			statusCommand(), conflictsCommand(), planCommand(), applyCommand(), runsCommand(), explainCommand(), undoCommand(),
+			statusCommand(), conflictsCommand(), resolveCommand(), planCommand(), applyCommand(), runsCommand(), explainCommand(), undoCommand(),
 			logCommand(), diffCommand(), catCommand(), restoreCommand(),
 			checkCommand(), pruneCommand(), backupCommand(), compactCommand(), sqlCommand(),
 			junkCommand(), versionCommand(),

@@ -2,10 +2,14 @@ package command
 
 import (
 	"fmt"
+	"io"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
+	"spacefs/conflict"
 	"spacefs/daemon"
+	"spacefs/spacedb"
 )
 
 func conflictsCommand() *cli.Command {
@@ -26,7 +30,7 @@ func conflictsCommand() *cli.Command {
 						open = daemon.Conflicts
 					}
 					if !c.Bool("json") {
-						fmt.Fprintf(c.App.Writer, "%s  (%s)  space: %s  mirror: %s  %s %s\n", k.Path, k.Kind, short(k.Space), short(k.Dir), k.Strategy, winner(k.Winner))
+						showConflict(c.App.Writer, k)
 					}
 				}
 				if c.Bool("json") {
@@ -50,9 +54,19 @@ func short(what string) string {
 	return what
 }
 
-func winner(w string) string {
-	if w == "" {
-		return "→ unresolved"
+func showConflict(w io.Writer, k spacedb.ConflictRecord) {
+	fmt.Fprintf(w, "%s  (%s)\n", k.Path, k.Kind)
+	for _, side := range []struct{ name, held string }{{"space", k.Space}, {"directory", k.Dir}, {"agreed on", k.Base}} {
+		fmt.Fprintf(w, "  %-9s  %s\n", side.name, short(side.held))
 	}
-	return "→ " + w + " won"
+	switch {
+	case k.Resolved.IsZero():
+		fmt.Fprintf(w, "  left by %s in run %d; spacefs resolve %s\n", k.Strategy, k.Run, k.Path)
+	case k.Winner == "":
+		fmt.Fprintf(w, "  ended by itself, %s\n", k.Resolved.Local().Format(time.DateTime))
+	case k.Winner == conflict.MergedWinner.String():
+		fmt.Fprintf(w, "  merged in run %d, %s\n", k.Run, k.Resolved.Local().Format(time.DateTime))
+	default:
+		fmt.Fprintf(w, "  %s won by %s in run %d, %s\n", k.Winner, k.Strategy, k.Run, k.Resolved.Local().Format(time.DateTime))
+	}
 }

@@ -107,7 +107,11 @@ func showPlanned(w io.Writer, e materialize.Event) {
 		fmt.Fprintf(w, "  left alone        %s   (%s)\n", e.Path, e.Reason)
 		return
 	}
-	fmt.Fprintf(w, "→ %-6s  %-7s  %s   (%s)\n", e.Side, e.Op, e.Path, e.Reason)
+	path := e.Path
+	if e.From != "" {
+		path = e.From + " → " + path
+	}
+	fmt.Fprintf(w, "→ %-6s  %-7s  %s   (%s)\n", e.Side, e.Op, path, e.Reason)
 }
 
 // linesEvery is how often a line tells how far a phase is, where no bar can.

@@ -17,7 +17,7 @@ import (
 func syncFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "direction", Usage: "`WHICH` way: bidirectional, space_to_directory, directory_to_space", Value: "bidirectional"},
-		&cli.StringFlag{Name: "resolve", Usage: "`HOW` to end conflicts, a chain of newer_wins, space_wins, directory_wins, manual, skip", Value: "newer_wins"},
+		&cli.StringFlag{Name: "resolve", Usage: "`HOW` to end conflicts, a chain of merge, newer_wins, space_wins, directory_wins, keep_both, manual, skip", Value: "merge,newer_wins"},
 		&cli.BoolFlag{Name: "delete-orphans", Usage: "one-way: remove what only the destination has (it stays in history)"},
 		&cli.BoolFlag{Name: "accept-deletes", Usage: "go on although much would be deleted; an answer for this one sync"},
 		&cli.StringFlag{Name: "max-delete", Usage: "stop at more deletions than `LIMIT`: 25%, 100, or both as 25%,10", Value: "25%,10"},

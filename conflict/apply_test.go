@@ -43,6 +43,7 @@ func (w *world) on(s Side) Tree {
 // apply carries a plan out action by action, each of which must find what it
 // expects, a directory to be in, and nothing below what it removes.
 func (w *world) apply(p Plan) error {
+	w.keepLosers(p)
 	for _, a := range p.Actions {
 		if err := w.act(a); err != nil {
 			return fmt.Errorf("%s %s in the %s: %w", a.Op, a.Path, a.Side, err)
@@ -51,16 +52,32 @@ func (w *world) apply(p Plan) error {
 	return nil
 }
 
+// keepLosers: what the mirror loses is in history before anything is done.
+func (w *world) keepLosers(p Plan) {
+	for _, a := range p.Actions {
+		if a.Side == Mirror && (a.Op == Write || a.Op == Link || a.Op == Remove) {
+			w.history[a.Expect.Hash] = true
+		}
+	}
+}
+
 func (w *world) act(a Action) error {
 	side := w.on(a.Side)
+	if a.Op == Move {
+		return w.move(a)
+	}
 	if !side[a.Path].Same(a.Expect) {
 		return fmt.Errorf("it expects %v and finds %v", a.Expect, side[a.Path])
 	}
 	if a.Op == Adopt && !a.Expect.Same(a.Want) {
 		return fmt.Errorf("adopts %v and wants %v", a.Expect, a.Want)
 	}
-	if a.Side == Mirror && (a.Op == Write || a.Op == Link || a.Op == Remove) {
-		w.history[a.Expect.Hash] = true
+	switch {
+	case a.Op != Write:
+	case a.Content == OtherSide && !w.on(a.Side.other())[a.Path].sameContent(a.Want):
+		return fmt.Errorf("the other side has not got what it wants")
+	case a.Content == History && !w.history[a.Want.Hash]:
+		return fmt.Errorf("history has not got what it wants")
 	}
 	if a.Want.Kind == Absent {
 		for p := range side {
@@ -78,9 +95,36 @@ func (w *world) act(a Action) error {
 	if a.Expect.Kind == Directory && a.Want.Kind != Directory {
 		return fmt.Errorf("it takes the place of a directory that is still there")
 	}
-	side[a.Path] = a.Want
-	w.base[a.Path] = a.Want
+	// A file that is written is another one; the base knows both sides'.
+	e := a.Want
+	e.Node, e.Inode = 0, 0
+	side[a.Path] = e
+	e.Node, e.Inode = w.space[a.Path].Node, w.mirror[a.Path].Inode
+	w.base[a.Path] = e
 	return nil
+}
+
+func (w *world) move(a Action) error {
+	side := w.on(a.Side)
+	if !side[a.From].Same(a.Expect) || !a.Expect.Same(a.Want) || side[a.Path].Kind != Absent {
+		return fmt.Errorf("it expects %v and finds %v, and where it goes %v", a.Expect, side[a.From], side[a.Path])
+	}
+	if dir := parent(a.Path); dir != "" && side[dir].Kind != Directory {
+		return fmt.Errorf("it has no directory to be in")
+	}
+	for _, t := range []Tree{side, w.base} {
+		rename(t, a.From, a.Path)
+	}
+	return nil
+}
+
+func rename(t Tree, from, to string) {
+	for p, e := range t.clone() {
+		if p == from || strings.HasPrefix(p, from+"/") {
+			delete(t, p)
+			t[to+p[len(from):]] = e
+		}
+	}
 }
 
 // vanished is every content that was there before and is nowhere now.
@@ -116,3 +160,11 @@ func file(text string, mtime int64) Entry {
 }
 
 func directory(mtime int64) Entry { return Entry{Kind: Directory, Mode: 0o755, Mtime: mtime} }
+
+func (t Tree) paths() (list []string) {
+	for p := range t {
+		list = append(list, p)
+	}
+	sort.Strings(list)
+	return list
+}

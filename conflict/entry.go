@@ -27,6 +27,16 @@ type Entry struct {
 	Target string // of a symlink
 	Size   int64  // of a file
 	Mtime  int64  // ns since 1970; only newer_wins looks at it
+
+	// Who it is, on each side: a move keeps it. 0 is nobody. The base knows both.
+	Node, Inode uint64
+}
+
+func (e Entry) id(s Side) uint64 {
+	if s == Space {
+		return e.Node
+	}
+	return e.Inode
 }
 
 // Same says whether two entries are the same to a user: kind, mode, content and

@@ -57,12 +57,25 @@ type question struct {
 	newer               Side
 }
 
-// answer is what both sides hold in the end.
-type answer struct{ space, mirror state }
+// answer is what both sides hold in the end, and what keep_both keeps beside it:
+// by what follows the path in the copy's name.
+type answer struct {
+	space, mirror state
+	copies        map[string]state
+}
+
+// inDirectory is the answer for a directory that holds c, of which it is.
+func (a answer) inDirectory() answer {
+	in := answer{"/" + a.space, "/" + a.mirror, map[string]state{}}
+	for name, s := range a.copies {
+		in.copies["/c"+name] = s
+	}
+	return in
+}
 
 // oracle is the design's section 7 in other words.
 func (q question) oracle() answer {
-	stay := answer{q.space, q.mirror}
+	stay := answer{space: q.space, mirror: q.mirror}
 	if q.space == q.mirror {
 		return stay
 	}
@@ -73,21 +86,21 @@ func (q question) oracle() answer {
 		if q.base.isDir() {
 			in.base = q.base[1:]
 		}
-		a := in.oracle()
-		return answer{"/" + a.space, "/" + a.mirror}
+		return in.oracle().inDirectory()
 	}
 	if q.base.isDir() && (q.space == "" || q.mirror == "") && (q.space + q.mirror).isDir() {
 		return q.deletedDirectory()
 	}
 	source := map[Direction]state{SpaceToDirectory: q.space, DirectoryToSpace: q.mirror}[q.direction]
 	var winner state
+	var copies map[string]state
 	switch spaceChanged, mirrorChanged := q.space != q.base, q.mirror != q.base; {
 	case spaceChanged && mirrorChanged:
 		won, ended := q.contest()
 		if !ended {
 			return stay
 		}
-		winner = won
+		winner, copies = won, q.copies(won)
 	case q.direction == Bidirectional && spaceChanged:
 		winner = q.space
 	case q.direction == Bidirectional:
@@ -102,7 +115,19 @@ func (q question) oracle() answer {
 	if q.direction != Bidirectional && winner != source {
 		return stay // the source is never written
 	}
-	return answer{winner, winner}
+	return answer{winner, winner, copies}
+}
+
+// copies is what keep_both keeps of a contest.
+func (q question) copies(won state) map[string]state {
+	loser, side := q.space, "space"
+	if won == q.space {
+		loser, side = q.mirror, "mirror"
+	}
+	if q.strategy != KeepBoth || loser == "" || loser.isDir() {
+		return nil
+	}
+	return map[string]state{" (conflict from " + side + " today)": loser}
 }
 
 // deletedDirectory: what is in it is decided for itself. The directory stays
@@ -115,9 +140,9 @@ func (q question) deletedDirectory() answer {
 	comesBack := q.direction == SpaceToDirectory && q.mirror == "" || q.direction == DirectoryToSpace && q.space == ""
 	switch {
 	case a.space != a.mirror:
-		return answer{q.space, q.mirror}
+		return answer{space: q.space, mirror: q.mirror}
 	case a.space != "" || comesBack:
-		return answer{"/" + a.space, "/" + a.mirror}
+		return a.inDirectory()
 	}
 	return answer{}
 }
@@ -150,8 +175,17 @@ func (q question) contest() (state, bool) {
 		return q.space, true
 	case DirectoryWins:
 		return q.mirror, true
-	case NewerWins:
+	case Merge:
+		isFile := func(s state) bool { return s != "" && !s.isDir() }
+		return "merged", q.direction == Bidirectional && isFile(q.base) && isFile(q.space) && isFile(q.mirror)
+	case KeepBoth, NewerWins:
 		switch {
+		case q.strategy == KeepBoth && q.direction != Bidirectional:
+			return "", false
+		case q.strategy == KeepBoth && q.space.isDir():
+			return q.space, true
+		case q.strategy == KeepBoth && q.mirror.isDir():
+			return q.mirror, true
 		case q.space == "" || q.mirror != "" && q.newer == Mirror:
 			return q.mirror, true
 		}
@@ -161,7 +195,9 @@ func (q question) contest() (state, bool) {
 }
 
 func (q question) rules() Rules {
-	return Rules{Direction: q.direction, Strategies: []Strategy{q.strategy}, DeleteOrphans: q.orphans}
+	return Rules{Direction: q.direction, Strategies: []Strategy{q.strategy}, DeleteOrphans: q.orphans, Stamp: "today",
+		Merge: func(_ string, base, _, _ Entry) (Entry, bool) { return file("merged", 0), base.Kind == File },
+	}
 }
 
 // trees are the question below dir, which may be "".
@@ -242,6 +278,9 @@ func (q question) ask(t *testing.T, dir string) {
 			expect[dir] = directory(1)
 		}
 		side.want.put(expect, path, 1)
+		for name, held := range want.copies {
+			held.put(expect, path+name, 1)
+		}
 		if side.got.text() != expect.text() {
 			fail("the %s ends as\n%s\nand not as\n%s", side.side, side.got.text(), expect.text())
 		}

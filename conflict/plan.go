@@ -15,9 +15,10 @@ const (
 	Link             // a symlink
 	Chmod            // the mode alone
 	Remove           // whatever is there
+	Move             // from another path, with what is below
 )
 
-var ops = [...]string{"adopt", "write", "mkdir", "symlink", "chmod", "remove"}
+var ops = [...]string{"adopt", "write", "mkdir", "symlink", "chmod", "remove", "move"}
 
 func (o Op) String() string { return ops[o] }
 
@@ -35,12 +36,15 @@ func ParseOp(text string) (Op, error) {
 // and the other side holds Source; whoever executes it looks first.
 type Action struct {
 	Path   string
+	From   string // of a Move; there Side holds Expect
 	Op     Op
 	Side   Side
 	Expect Entry // on Side
 	Source Entry // on the other side
 	Want   Entry // on Side, and then in the base
 	Base   Entry
+	// Content says where a Write takes its content from.
+	Content Supplier
 	// Conflict: Expect lost one, and must be in history before it goes.
 	Conflict bool
 	Reason   string // the rule that asked for it
@@ -74,6 +78,15 @@ func (a Action) Steps() (steps []Action) {
 	return append(steps, a)
 }
 
+// Supplier is where the content of a write comes from.
+type Supplier uint8
+
+const (
+	OtherSide Supplier = iota // the other side's, which must hold Source
+	MergeOf                   // Expect, Source and Base, merged
+	History                   // the space's history has it: it lost a conflict
+)
+
 // ConflictKind names a conflict.
 type ConflictKind string
 
@@ -84,6 +97,7 @@ const (
 	KindChanged      ConflictKind = "kind changed"
 	DeletedAbove     ConflictKind = "edited in a deleted directory"
 	ModeOnly         ConflictKind = "mode"
+	NameCollision    ConflictKind = "name collision"
 )
 
 // Conflict is a path that both sides changed to different results.
@@ -95,6 +109,7 @@ type Conflict struct {
 	Mirror   Entry
 	Strategy Strategy // that ended or left it
 	Winner   Winner   // NoWinner: both sides stay as they are
+	Copy     string   // where keep_both keeps the loser; "": it is in history only
 }
 
 // Left is a path that differs and stays as it is.

@@ -1,8 +1,10 @@
 package conflict
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"reflect"
+	"sort"
 	"strings"
 	"testing"
 
@@ -28,8 +30,12 @@ func drawPath(t *rapid.T, label string) string {
 // change does to a tree one thing that a person could do.
 func change(t *rapid.T, tree Tree, label string) {
 	p := drawPath(t, label+" path")
-	if rapid.IntRange(0, 3).Draw(t, label+" what") == 0 {
+	switch rapid.IntRange(0, 5).Draw(t, label+" what") {
+	case 0:
 		remove(tree, p)
+		return
+	case 1:
+		moveInTest(tree, p, drawPath(t, label+" to"))
 		return
 	}
 	for i := range p {
@@ -43,6 +49,17 @@ func change(t *rapid.T, tree Tree, label string) {
 		remove(tree, p)
 	}
 	tree[p] = e
+}
+
+// moveInTest does what mv does, where it can; who moved stays who it is.
+func moveInTest(tree Tree, from, to string) {
+	if tree[from].Kind == Absent || tree[to].Kind != Absent || strings.HasPrefix(to, from+"/") {
+		return
+	}
+	if dir := parent(to); dir != "" && tree[dir].Kind != Directory {
+		return
+	}
+	rename(tree, from, to)
 }
 
 func drawEntry(t *rapid.T, label string) Entry {
@@ -70,6 +87,7 @@ func remove(tree Tree, p string) {
 // drawThree: space and mirror come from one base, as in life, or from nowhere.
 func drawThree(t *rapid.T) (base, space, mirror Tree) {
 	base = drawTree(t, "base")
+	identify(base)
 	if rapid.IntRange(0, 5).Draw(t, "related") == 0 {
 		return base, drawTree(t, "space"), drawTree(t, "mirror")
 	}
@@ -83,8 +101,25 @@ func drawThree(t *rapid.T) (base, space, mirror Tree) {
 	return base, space, mirror
 }
 
+// identify gives everything in a base its identity on both sides.
+func identify(base Tree) {
+	paths := make([]string, 0, len(base))
+	for p := range base {
+		paths = append(paths, p)
+	}
+	sort.Strings(paths)
+	for i, p := range paths {
+		e := base[p]
+		e.Node, e.Inode = uint64(i+1), uint64(i+101)
+		base[p] = e
+	}
+}
+
 func drawRules(t *rapid.T) Rules {
-	r := Rules{Direction: Direction(rapid.IntRange(0, len(directions)-1).Draw(t, "direction"))}
+	r := Rules{
+		Direction: Direction(rapid.IntRange(0, len(directions)-1).Draw(t, "direction")),
+		Stamp:     "today", Merge: mergeInTest,
+	}
 	for _, s := range rapid.SliceOfN(rapid.IntRange(0, len(strategies)-1), 0, 2).Draw(t, "strategies") {
 		r.Strategies = append(r.Strategies, Strategy(s))
 	}
@@ -92,6 +127,12 @@ func drawRules(t *rapid.T) Rules {
 		r.DeleteOrphans = rapid.Bool().Draw(t, "orphans")
 	}
 	return r
+}
+
+// mergeInTest merges what is related, but not everything.
+func mergeInTest(_ string, base, space, mirror Entry) (Entry, bool) {
+	sum := sha256.Sum256(append(space.Hash[:], mirror.Hash[:]...))
+	return Entry{Kind: File, Hash: sum, Size: 1}, base.Kind == File && sum[0]%2 == 0
 }
 
 func TestEqualTreesPlanNothing(t *testing.T) {
@@ -147,6 +188,7 @@ func TestPlansDependOnNothingButTheTrees(t *testing.T) {
 			t.Fatal("the same trees, another plan")
 		}
 		b, s, m := prune(base, space, mirror)
+		rules.Taken = func(p string) bool { return base[p].Kind != Absent }
 		if pruned := Reconcile(b, s, m, rules); !reflect.DeepEqual(plan, pruned) {
 			t.Fatalf("pruned trees have another plan:\n%v\n%v", plan, pruned)
 		}
@@ -193,7 +235,8 @@ func prune(base, space, mirror Tree) (b, s, m Tree) {
 func TestAnyThreeTreesConverge(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		base, space, mirror := drawThree(t)
-		rules := Rules{Strategies: []Strategy{Strategy(rapid.IntRange(0, int(DirectoryWins)).Draw(t, "strategy"))}}
+		last := rapid.SampledFrom([]Strategy{NewerWins, SpaceWins, DirectoryWins, KeepBoth}).Draw(t, "strategy")
+		rules := Rules{Strategies: []Strategy{Merge, last}, Stamp: "today", Merge: mergeInTest}
 		w := newWorld(base, space, mirror)
 		if err := w.apply(Reconcile(w.base, w.space, w.mirror, rules)); err != nil {
 			t.Fatal(err)

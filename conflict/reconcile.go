@@ -1,9 +1,6 @@
 package conflict
 
-import (
-	"sort"
-	"strings"
-)
+import "sort"
 
 // Reconcile decides what makes space and mirror agree. It is total and
 // deterministic, and touches nothing.
@@ -28,42 +25,52 @@ import (
 // A path whose conflict nobody wins keeps its base, so the next run finds it
 // again.
 func Reconcile(base, space, mirror Tree, rules Rules) Plan {
-	r := &reconciler{base: base, space: space, mirror: mirror, rules: rules, children: index(base, space, mirror)}
+	r := &reconciler{base: base, space: space, mirror: mirror, rules: rules, children: map[string][]string{}, indexed: map[string]bool{}, copies: map[string]bool{}}
+	r.index()
+	r.carryMoves()
+	r.sortIndex()
 	for _, p := range r.children[""] {
 		r.visit(p)
 	}
+	r.collisions()
 	r.plan.Sort()
+	r.plan.Actions = append(r.first, r.plan.Actions...)
 	return r.plan
 }
 
 type reconciler struct {
 	base, space, mirror Tree
 	rules               Rules
+	own                 bool                // the trees are copies
 	children            map[string][]string // paths, sorted
+	indexed             map[string]bool     // those that are in children
+	copies              map[string]bool     // names that were given to losers, folded
+	first               []Action            // moves, the directories they need, and copies of losers
 	plan                Plan
 }
 
 // index finds each path's children in any of the trees.
-func index(trees ...Tree) map[string][]string {
-	children := map[string][]string{}
-	seen := map[string]bool{}
-	for _, t := range trees {
+func (r *reconciler) index() {
+	for _, t := range []Tree{r.base, r.space, r.mirror} {
 		for p := range t {
-			for !seen[p] && p != "" {
-				seen[p] = true
-				dir := ""
-				if i := strings.LastIndexByte(p, '/'); i >= 0 {
-					dir = p[:i]
-				}
-				children[dir] = append(children[dir], p)
-				p = dir
-			}
+			r.addToIndex(p)
 		}
 	}
-	for _, list := range children {
+}
+
+func (r *reconciler) addToIndex(p string) {
+	for p != "" && !r.indexed[p] {
+		r.indexed[p] = true
+		dir := parent(p)
+		r.children[dir] = append(r.children[dir], p)
+		p = dir
+	}
+}
+
+func (r *reconciler) sortIndex() {
+	for _, list := range r.children {
 		sort.Strings(list)
 	}
-	return children
 }
 
 func (r *reconciler) on(s Side) Tree {
@@ -128,9 +135,31 @@ func (r *reconciler) leaf(p string, b, s, m Entry) survival {
 	if !v.decided {
 		return present(s, onSpace) | present(m, onMirror)
 	}
+	if v.merged.Kind == File {
+		from := len(r.plan.Actions)
+		r.act(p, Space, b, s, m, v.merged, true, v.reason)
+		r.act(p, Mirror, b, m, s, v.merged, true, v.reason)
+		for i := range r.plan.Actions[from:] {
+			r.plan.Actions[from+i].Content = MergeOf
+		}
+		return onBothSides
+	}
 	winner, loser := r.on(v.side)[p], r.on(v.side.other())[p]
 	r.act(p, v.side.other(), b, loser, winner, winner, v.conflict, v.reason)
+	r.keepCopy(v.copy, loser, v.reason)
 	return present(winner, onBothSides)
+}
+
+// keepCopy puts what lost a conflict under another name on both sides, before
+// anything takes its place.
+func (r *reconciler) keepCopy(p string, loser Entry, reason string) {
+	if p == "" {
+		return
+	}
+	loser.Node, loser.Inode = 0, 0 // it is a copy
+	for _, side := range []Side{Space, Mirror} {
+		r.first = append(r.first, Action{Path: p, Side: side, Want: loser, Content: History, Reason: reason}.Steps()...)
+	}
 }
 
 func present(e Entry, where survival) survival {
@@ -174,8 +203,10 @@ func kindOf(b, s, m Entry) ConflictKind {
 // verdict is who stands at a path.
 type verdict struct {
 	decided  bool
-	side     Side // whose entry stands
-	conflict bool // the other's was changed too: it lost
+	side     Side   // whose entry stands
+	merged   Entry  // a file: it stands instead, on both sides
+	copy     string // where the loser goes; "": to history only
+	conflict bool   // the other's was changed too: it lost
 	reason   string
 }
 
@@ -222,11 +253,37 @@ func (r *reconciler) contest(c Conflict) verdict {
 		r.plan.Left = append(r.plan.Left, Left{c.Path, "the destination wins, and the source is not written"})
 		c.Winner = NoWinner
 	}
-	r.plan.Conflicts = append(r.plan.Conflicts, c)
-	if c.Winner == NoWinner {
-		return verdict{}
+	v := verdict{decided: c.Winner != NoWinner, conflict: true, reason: c.Strategy.String()}
+	switch {
+	case c.Winner == MergedWinner:
+		v.merged, _ = r.rules.merged(c)
+	case v.decided:
+		v.side = c.Winner.side()
+		if c.Strategy == KeepBoth {
+			c.Copy = r.copyOfLoser(c)
+			v.copy = c.Copy
+		}
 	}
-	return verdict{decided: true, side: c.Winner.side(), conflict: true, reason: c.Strategy.String()}
+	r.plan.Conflicts = append(r.plan.Conflicts, c)
+	return v
+}
+
+// copyOfLoser names the copy that keep_both makes; "" where there is nothing to
+// copy.
+func (r *reconciler) copyOfLoser(c Conflict) string {
+	winner, loser := c.Space, c.Mirror
+	if c.Winner.side() == Mirror {
+		winner, loser = loser, winner
+	}
+	if loser.Kind == Absent || loser.Kind == Directory || loser.sameContent(winner) {
+		return ""
+	}
+	name := copyName(c.Path, c.Winner.side().other(), r.rules.Stamp, func(p string) bool {
+		return r.copies[r.fold(p)] || r.inTheWay(p, p) || r.space[p].Kind != Absent || r.mirror[p].Kind != Absent || r.base[p].Kind != Absent ||
+			r.rules.Taken != nil && r.rules.Taken(p)
+	})
+	r.copies[r.fold(name)] = true
+	return name
 }
 
 // lopsided decides a path at which only one side holds a directory.
@@ -254,7 +311,9 @@ func (r *reconciler) lopsided(p string, dirSide Side, b, dir, other Entry) survi
 	if !v.decided {
 		return present(r.space[p], onSpace) | present(r.mirror[p], onMirror)
 	}
+	loser := r.on(v.side.other())[p]
 	r.impose(p, v)
+	r.keepCopy(v.copy, loser, v.reason)
 	return present(r.on(v.side)[p], onBothSides)
 }
 

@@ -43,14 +43,19 @@ func ParseDirection(text string) (Direction, error) {
 type Strategy uint8
 
 const (
-	NewerWins     Strategy = iota // the later modification; at the same time, the space
+	Merge         Strategy = iota // both changes, where they are text and do not touch
+	NewerWins                     // the later modification; at the same time, the space
 	SpaceWins                     // always the space
 	DirectoryWins                 // always the mirror
+	KeepBoth                      // the newer one, and the other under a copy name beside it
 	Manual                        // nobody: recorded and shown until it is resolved
 	Skip                          // nobody: reported by this run
 )
 
-var strategies = [...]string{"newer_wins", "space_wins", "directory_wins", "manual", "skip"}
+// Usual is the chain that ends conflicts when none is named.
+var Usual = []Strategy{Merge, NewerWins}
+
+var strategies = [...]string{"merge", "newer_wins", "space_wins", "directory_wins", "keep_both", "manual", "skip"}
 
 func (s Strategy) String() string { return strategies[s] }
 
@@ -77,11 +82,12 @@ const (
 	NoWinner Winner = iota
 	SpaceWinner
 	DirectoryWinner
+	MergedWinner // neither side's as it was: both changes in one
 )
 
-func (w Winner) String() string { return [...]string{"", "space", "directory"}[w] }
+func (w Winner) String() string { return [...]string{"", "space", "directory", "merged"}[w] }
 
-// side is the winner's; it must not be asked of NoWinner.
+// side is the winner's; it must not be asked of NoWinner or MergedWinner.
 func (w Winner) side() Side {
 	if w == DirectoryWinner {
 		return Mirror
@@ -89,18 +95,37 @@ func (w Winner) side() Side {
 	return Space
 }
 
-// Rules are what a user may decide about a sync.
+// Rules are what a user may decide about a sync, and what the decision has to
+// ask of the world.
 type Rules struct {
 	Direction     Direction
-	Strategies    []Strategy // tried in order; none means newer_wins
+	Strategies    []Strategy // tried in order; none means Usual
 	DeleteOrphans bool       // one-way: remove what only the destination has
+
+	// Merge merges the contents of two files that differ and says whether that went
+	// cleanly; nil: nothing can be merged. Of the result, hash and size count.
+	Merge func(path string, base, space, mirror Entry) (Entry, bool) `json:"-"`
+	// Stamp tells when a copy was made that keep_both keeps: a date.
+	Stamp string `json:"-"`
+	// Taken says whether a side holds something at a path that the trees, being
+	// pruned, need not show; nil: they show everything.
+	Taken func(path string) bool `json:"-"`
+	// Fold is what the mirror's filesystem compares of a name, if it takes different
+	// names for one; nil: it does not. The trees must then also show what the mirror
+	// holds under a name that folds to one they show.
+	Fold func(name string) string `json:"-"`
+	// Hold says that something at or below a path could not be looked at; nil: all
+	// was.
+	Hold func(path string) bool `json:"-"`
+	// NoMoves: a move is a deletion and a creation.
+	NoMoves bool `json:"-"`
 }
 
 // pick decides who wins a conflict. It is the only place that does.
 //
 // An edit outlives a deletion unless a side was told to win: nobody knows when
 // something was deleted, so newer_wins cannot compare.
-func (s Strategy) pick(c Conflict) Winner {
+func (s Strategy) pick(c Conflict, r Rules) Winner {
 	switch s {
 	case SpaceWins:
 		return SpaceWinner
@@ -116,6 +141,20 @@ func (s Strategy) pick(c Conflict) Winner {
 			return DirectoryWinner
 		}
 		return SpaceWinner
+	case Merge:
+		if _, clean := r.merged(c); clean {
+			return MergedWinner
+		}
+	case KeepBoth:
+		switch {
+		case r.Direction != Bidirectional: // the copy would have to be on both sides
+			return NoWinner
+		case c.Space.Kind == Directory: // what is in it stays where it is
+			return SpaceWinner
+		case c.Mirror.Kind == Directory:
+			return DirectoryWinner
+		}
+		return NewerWins.pick(c, r)
 	}
 	return NoWinner
 }
@@ -125,12 +164,12 @@ func (s Strategy) pick(c Conflict) Winner {
 func (r Rules) resolve(c Conflict) (Strategy, Winner) {
 	chain := r.Strategies
 	if len(chain) == 0 {
-		chain = []Strategy{NewerWins}
+		chain = Usual
 	}
 	last := chain[0]
 	for _, s := range chain {
 		last = s
-		if w := s.pick(c); w != NoWinner || s == Manual || s == Skip {
+		if w := s.pick(c, r); w != NoWinner || s == Manual || s == Skip {
 			return s, w
 		}
 	}

@@ -33,6 +33,8 @@ func TestChainsAreTriedInOrder(t *testing.T) {
 		winner   Winner
 	}{
 		{nil, NewerWins, SpaceWinner},
+		{[]Strategy{Merge}, Merge, NoWinner},
+		{[]Strategy{KeepBoth}, KeepBoth, SpaceWinner},
 		{[]Strategy{DirectoryWins, SpaceWins}, DirectoryWins, DirectoryWinner},
 		{[]Strategy{Manual, SpaceWins}, Manual, NoWinner},
 		{[]Strategy{Skip}, Skip, NoWinner},
@@ -43,7 +45,7 @@ func TestChainsAreTriedInOrder(t *testing.T) {
 		}
 	}
 	c.Mirror.Mtime = 2
-	if w := NewerWins.pick(c); w != SpaceWinner {
+	if w := NewerWins.pick(c, Rules{}); w != SpaceWinner {
 		t.Error("at the same time the space wins")
 	}
 }

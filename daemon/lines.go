@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 
+	"spacefs/conflict"
 	"spacefs/materialize"
 )
 
@@ -60,7 +61,14 @@ func lineOf(e materialize.Event) string {
 		if e.Winner == "" {
 			return fmt.Sprintf("conflict: %s (%s): left alone (%s)", e.Path, e.Conflict, e.Strategy)
 		}
-		return fmt.Sprintf("conflict: %s (%s): %s wins by %s; the other is in its history", e.Path, e.Conflict, e.Winner, e.Strategy)
+		if e.Winner == conflict.MergedWinner.String() {
+			return fmt.Sprintf("conflict: %s (%s): merged; what each side held is in its history", e.Path, e.Conflict)
+		}
+		where := "in its history"
+		if e.Copy != "" {
+			where = e.Copy
+		}
+		return fmt.Sprintf("conflict: %s (%s): %s wins by %s; the other is %s", e.Path, e.Conflict, e.Winner, e.Strategy, where)
 	case materialize.Errored:
 		if e.Path != "" { // without one it is the command's error, and said as that
 			return "failed: " + e.Path + ": " + e.Reason

@@ -68,6 +68,10 @@ func (s *service) do(ctx context.Context, op string, args json.RawMessage, repor
 		return s.status()
 	case "conflicts":
 		return with(args, func(all bool) (any, error) { return s.store.Conflicts(!all) })
+	case "sides":
+		return with(args, func(r ResolveRequest) (any, error) { return s.sides(ctx, r) })
+	case "resolve":
+		return with(args, func(r ResolveRequest) (any, error) { return s.resolve(ctx, r, report) })
 	case "runs":
 		return s.runs()
 	case "run":

@@ -71,11 +71,21 @@ func (f *PlanFile) mirrorIn(store *spacedb.Store, dir string) (string, error) {
 	return "", stopped("the space has no mirror %s, which the plan is for", f.Mirror)
 }
 
+// selection is the part of a plan that a run is about.
+type selection interface {
+	kind() string // of run
+	check(m *mirrorDir) error
+	// keep also names what is not done, and what should be and cannot.
+	keep(plan conflict.Plan) (out conflict.Plan, rest []string, refused []PathError)
+}
+
 // planned is what a sync may do that applies a plan.
 type planned struct {
 	mirror  string // UUID; "": none yet
 	actions map[string][]conflict.Action
 }
+
+func (p *planned) kind() string { return "apply" }
 
 // check says whether a mirror is the plan's.
 func (p *planned) check(m *mirrorDir) error {
@@ -129,7 +139,7 @@ func sameActions(a, b []conflict.Action) bool {
 	for _, x := range a {
 		found := false
 		for _, y := range b {
-			found = found || x.Op == y.Op && x.Side == y.Side && x.Expect.Same(y.Expect) && x.Source.Same(y.Source) &&
+			found = found || x.Op == y.Op && x.From == y.From && x.Side == y.Side && x.Expect.Same(y.Expect) && x.Source.Same(y.Source) &&
 				x.Want.Same(y.Want) && x.Base.Same(y.Base)
 		}
 		if !found {

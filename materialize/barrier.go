@@ -40,6 +40,7 @@ func (x *executor) barrier() error {
 	}
 	err := x.advance()
 	x.staged, x.bytes, x.done, x.dirs, x.written = nil, 0, nil, map[string]struct{}{}, map[string]stamp{}
+	clear(x.renamed)
 	return err
 }
 
@@ -70,25 +71,30 @@ func orDot(dir string) string {
 // advance moves the base of every path that was done to what is there now. Of
 // several actions at a path the last one says what is there.
 func (x *executor) advance() error {
-	var set []spacedb.BaseEntry
-	var remove []string
+	bases := map[string]*spacedb.BaseEntry{} // nil: none any more
 	last := make(map[string]int, len(x.done))
 	for i, a := range x.done {
 		last[a.Path] = i
 	}
 	for i, a := range x.done {
-		if x.agreed(a) && last[a.Path] == i && !x.failed.cover(a.Path) {
-			if a.Want.Kind == conflict.Absent {
-				remove = append(remove, a.Path)
-			} else {
-				b := x.baseAfter(a)
-				if a.Op == conflict.Mkdir && a.Side == conflict.Mirror {
-					b.Mode |= ownerAll // see narrowDown
-				}
-				set = append(set, b)
+		switch {
+		case a.Op == conflict.Move:
+			x.rebase(a, bases)
+		case !x.agreed(a) || last[a.Path] != i || x.failed.cover(a.Path):
+		case a.Want.Kind == conflict.Absent:
+			bases[a.Path] = nil
+		default:
+			b := x.baseAfter(a)
+			if a.Op == conflict.Mkdir && a.Side == conflict.Mirror {
+				b.Mode |= ownerAll // see narrowDown
 			}
+			bases[a.Path] = &b
 		}
-		x.record.add(a, "")
+		if a.Op == conflict.Move {
+			x.record.waiting = append(x.record.waiting, x.renamed[a.Path].records...)
+		} else {
+			x.record.add(a, "")
+		}
 		x.did = append(x.did, a)
 		if a.Op != conflict.Adopt {
 			x.report.Tell(actionEvent(a))
@@ -100,7 +106,27 @@ func (x *executor) advance() error {
 	if x.mirror == nil {
 		return nil
 	}
+	var set []spacedb.BaseEntry
+	var remove []string
+	for p, b := range bases {
+		if b != nil {
+			set = append(set, *b)
+		} else {
+			remove = append(remove, p)
+		}
+	}
 	return x.tree.Store().AdvanceBase(x.mirror.known.ID, set, remove)
+}
+
+// rebase has the base follow a move.
+func (x *executor) rebase(a conflict.Action, bases map[string]*spacedb.BaseEntry) {
+	for _, p := range x.renamed[a.Path].gone {
+		bases[p] = nil
+		q, _ := moved(p, a.From, a.Path)
+		if b, still := x.base[q]; still { // or it was moved on
+			bases[q] = &b
+		}
+	}
 }
 
 // agreed says whether an action makes both sides agree on its path.

@@ -68,7 +68,7 @@ func (b *baseline) load() error {
 }
 
 func baseEntry(b spacedb.BaseEntry) conflict.Entry {
-	e := conflict.Entry{Mode: b.Mode & permMask, Mtime: b.MirrorMtime}
+	e := conflict.Entry{Mode: b.Mode & permMask, Mtime: b.MirrorMtime, Node: uint64(b.Node), Inode: b.MirrorInode}
 	switch b.Mode & spacedb.TypeMask {
 	case spacedb.TypeDir:
 		e.Kind = conflict.Directory

@@ -13,6 +13,7 @@ type disk interface {
 	syncFile(path string) error
 	syncAll() error
 	rename(dir, from, to string, absent bool) error
+	move(from, to string, absent bool) error
 	mkdir(path string, perm uint32) error
 	symlink(target, path string) error
 	chmod(path string, perm uint32) error
@@ -59,7 +60,17 @@ func (d rootDisk) rename(dir, from, to string, absent bool) error {
 	if !absent {
 		return d.root.Rename(dir+from, dir+to)
 	}
-	return d.withDir(dir+to, func(f *os.File, name string) error { return renameNew(f, from, name) })
+	return d.withDir(dir+to, func(f *os.File, name string) error { return renameNew(f, from, f, name) })
+}
+
+// move is rename from one directory to another.
+func (d rootDisk) move(from, to string, absent bool) error {
+	if !absent {
+		return d.root.Rename(from, to)
+	}
+	return d.withDir(from, func(fromDir *os.File, fromName string) error {
+		return d.withDir(to, func(toDir *os.File, toName string) error { return renameNew(fromDir, fromName, toDir, toName) })
+	})
 }
 
 // withDir hands fn the open directory of path, reached without leaving the root.

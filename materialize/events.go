@@ -27,6 +27,7 @@ type Event struct {
 
 	// Of what concerns one path. Reason is a rule or a cause.
 	Path   string `json:"path,omitempty"`
+	From   string `json:"from,omitempty"` // of a move
 	Op     string `json:"op,omitempty"`
 	Side   string `json:"side,omitempty"`
 	Reason string `json:"reason,omitempty"`
@@ -38,6 +39,7 @@ type Event struct {
 	Mirror   string `json:"mirror,omitempty"`
 	Strategy string `json:"strategy,omitempty"`
 	Winner   string `json:"winner,omitempty"`
+	Copy     string `json:"copy,omitempty"` // where keep_both keeps the loser
 
 	// Of completed.
 	Outcome string           `json:"outcome,omitempty"`
@@ -116,12 +118,12 @@ func conclude(r Reporter, end Event, err error, failed []PathError, notices []st
 }
 
 func actionEvent(a conflict.Action) Event {
-	return Event{Event: Acted, Path: a.Path, Op: a.Op.String(), Side: a.Side.String(), Reason: a.Reason}
+	return Event{Event: Acted, Path: a.Path, From: a.From, Op: a.Op.String(), Side: a.Side.String(), Reason: a.Reason}
 }
 
 func conflictEvent(c conflict.Conflict) Event {
 	return Event{
 		Event: Contested, Path: c.Path, Conflict: string(c.Kind), Base: Describe(c.Base), Space: Describe(c.Space), Mirror: Describe(c.Mirror),
-		Strategy: c.Strategy.String(), Winner: c.Winner.String(),
+		Strategy: c.Strategy.String(), Winner: c.Winner.String(), Copy: c.Copy,
 	}
 }

@@ -38,9 +38,11 @@ type executor struct {
 	phase    string // as the reporter is told
 	now      func() time.Time
 	run      int64
-	// past opens what an action wants from history, when neither side has it any
-	// more; nil: the other side has it.
-	past func(conflict.Action) (io.Reader, error)
+	merger   *merger
+	kept     *spacedb.Snapshot // opened when history is asked
+	moves    []conflict.Action // of the plan, in order
+	noMoves  bool              // found out: they cannot be made
+	fold     func(string) string
 	// apart are paths on which the sides will not agree: their base stays.
 	apart map[string]spacedb.Apart
 
@@ -49,7 +51,8 @@ type executor struct {
 	dirs    map[string]struct{} // whose entries changed since the last barrier
 	done    []conflict.Action   // since the last barrier
 	placed  map[string]spacedb.Attr
-	written map[string]stamp // of files that were staged: how they look
+	renamed map[string]renaming // since the last barrier, by where it went
+	written map[string]stamp    // of files that were staged: how they look
 	failed  failures
 	left    []conflict.Left
 	record  *recorder
@@ -79,9 +82,15 @@ var errChanged = errors.New("it changed since it was looked at; the next sync lo
 
 func (x *executor) execute(plan conflict.Plan) error {
 	x.report.Tell(Event{Event: Progress, Phase: x.phase, Total: len(plan.Actions)})
+	x.moves, x.renamed = movesOf(plan), map[string]renaming{}
 	if err := x.keepLosers(plan.Actions); err != nil {
 		return err
 	}
+	defer func() {
+		if x.kept != nil {
+			x.kept.Close()
+		}
+	}()
 	for i, a := range plan.Actions {
 		if err := x.ctx.Err(); err != nil {
 			return errors.Join(err, x.barrier())
@@ -146,8 +155,12 @@ func (x *executor) note(a conflict.Action, err error) {
 		x.left = append(x.left, conflict.Left{Path: a.Path, Reason: "not removed: it holds what no sync touches, or something new"})
 		return
 	}
-	x.failed.add(a.Path, cause(err))
-	x.record.add(a, cause(err))
+	why := cause(err)
+	if a.Side == conflict.Mirror && (errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.EILSEQ) || errors.Is(err, syscall.ENAMETOOLONG)) {
+		why = "the mirror's filesystem has no such names: " + why
+	}
+	x.failed.add(a.Path, why)
+	x.record.add(a, why)
 }
 
 // keepLosers puts into history, durably, every content of the mirror that the
@@ -155,7 +168,7 @@ func (x *executor) note(a conflict.Action, err error) {
 func (x *executor) keepLosers(actions []conflict.Action) error {
 	for _, a := range actions {
 		if a.Side != conflict.Mirror || a.Expect.Kind == conflict.Absent || a.Expect.Kind == conflict.Directory ||
-			a.Op == conflict.Adopt || a.Op == conflict.Chmod || a.Op == conflict.Mkdir {
+			a.Op == conflict.Adopt || a.Op == conflict.Chmod || a.Op == conflict.Mkdir || a.Op == conflict.Move {
 			continue
 		}
 		if err := x.keep(a); err != nil {
@@ -173,16 +186,17 @@ func (x *executor) keep(a conflict.Action) error {
 	if have, err := x.tree.Store().HasContent(sum); err != nil || have && !a.Conflict {
 		return err
 	}
+	inSpace := x.before(conflict.Space, a.Path)
 	if a.Expect.Kind == conflict.Symlink {
-		_, err := x.tree.Keep(a.Path, spacedb.TypeSymlink|0o777, a.Expect.Mtime, strings.NewReader(a.Expect.Target))
+		_, err := x.tree.Keep(inSpace, spacedb.TypeSymlink|0o777, a.Expect.Mtime, strings.NewReader(a.Expect.Target))
 		return err
 	}
-	f, err := openFile(x.mirror.root, a.Path)
+	f, err := openFile(x.mirror.root, x.before(conflict.Mirror, a.Path))
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	kept, err := x.tree.Keep(a.Path, spacedb.TypeRegular|a.Expect.Mode, a.Expect.Mtime, f)
+	kept, err := x.tree.Keep(inSpace, spacedb.TypeRegular|a.Expect.Mode, a.Expect.Mtime, f)
 	if err == nil && kept.SHA256 != sum {
 		err = errChanged // what is there now is kept too; it is not lost either
 	}
@@ -193,6 +207,8 @@ func (x *executor) act(a conflict.Action) error {
 	switch {
 	case a.Op == conflict.Adopt:
 		return nil
+	case a.Op == conflict.Move:
+		return x.move(a)
 	case a.Side == conflict.Space:
 		return x.actOnSpace(a)
 	}
@@ -314,15 +330,14 @@ func (x *executor) stage(a conflict.Action, dir string) error {
 
 // spaceContent opens the content a write brings to the mirror.
 func (x *executor) spaceContent(a conflict.Action) (io.Reader, int64, error) {
-	if x.past != nil {
-		content, err := x.past(a)
-		return content, a.Want.Mtime, err
+	if a.Content != conflict.OtherSide {
+		return x.supply(a)
 	}
 	id, mtime := x.base[a.Path].Node, x.base[a.Path].MirrorMtime
 	it, known := x.space[a.Path]
 	if !known && id == 0 { // the base was put back by an undo, which knows no node
 		var err error
-		if it, err = x.snapshot.Item(a.Path); err != nil {
+		if it, err = x.snapshot.Item(x.before(conflict.Space, a.Path)); err != nil {
 			return nil, 0, err
 		}
 		known = true
@@ -368,8 +383,8 @@ func (x *executor) actOnSpace(a conflict.Action) error {
 		mode := a.Want.Mode
 		attr, err = x.tree.ChangeAt(a.Path, guard, spacedb.AttrChange{Mode: &mode})
 	case conflict.Write:
-		if x.past != nil {
-			attr, err = x.revive(a, guard)
+		if a.Content != conflict.OtherSide {
+			attr, err = x.bringSupplied(a, guard)
 		} else {
 			attr, err = x.bring(a, guard)
 		}
@@ -388,7 +403,7 @@ func (x *executor) guardOf(a conflict.Action) (spacedb.Guard, error) {
 	if it, ok := x.space[a.Path]; ok {
 		return spacedb.GuardOf(it.Attr), nil
 	}
-	it, err := x.snapshot.Item(a.Path)
+	it, err := x.snapshot.Item(x.before(conflict.Space, a.Path))
 	return spacedb.GuardOf(it.Attr), err
 }
 
@@ -409,18 +424,4 @@ func (x *executor) bring(a conflict.Action, guard spacedb.Guard) (spacedb.Attr, 
 		return spacedb.Attr{}, errMoved
 	}
 	return x.tree.Place(a.Path, guard, staged, a.Want.Mode, after.mtime)
-}
-
-// revive brings a content from history back into the space.
-func (x *executor) revive(a conflict.Action, guard spacedb.Guard) (spacedb.Attr, error) {
-	content, err := x.past(a)
-	if err != nil {
-		return spacedb.Attr{}, err
-	}
-	staged := x.tree.Stage()
-	defer staged.Discard()
-	if _, err := io.Copy(staged, content); err != nil {
-		return spacedb.Attr{}, err
-	}
-	return x.tree.Place(a.Path, guard, staged, a.Want.Mode, a.Want.Mtime)
 }

@@ -49,6 +49,7 @@ type mirrorDir struct {
 	known spacedb.Mirror // ID 0: the space does not know it yet
 	mark  marker         // as it is, or as it will be written
 	empty bool           // holds nothing but, perhaps, the marker
+	lost  bool           // was a mirror of this space before, whatever the space remembers of it
 }
 
 // openMirror opens dir as a mirror of the space, or says why it cannot be one.
@@ -107,6 +108,7 @@ func (m *mirrorDir) identify(store *spacedb.Store) error {
 			m.known = known
 		}
 	}
+	m.lost = m.known.ID == 0 || !m.known.LastSync.IsZero()
 	m.empty, err = m.isEmpty()
 	return err
 }
@@ -170,6 +172,7 @@ func (m *mirrorDir) enroll(store *spacedb.Store) error {
 			return fmt.Errorf("the mirror cannot be written: %w", err)
 		}
 	}
+	m.leaveAccent()
 	if m.known.ID == 0 || m.known.Path != m.path {
 		m.known, err = store.EnsureMirror(m.mark.Mirror, m.path)
 	}

@@ -42,6 +42,10 @@ func (s *pathSet) below(dir string) bool {
 	return ok
 }
 
+// touches says whether a path, something above it or something below it is in
+// the set.
+func (s *pathSet) touches(path string) bool { return s.cover(path) || s.below(path) }
+
 // PathError is what went wrong at one path; the others went on.
 type PathError struct {
 	Path  string `json:"path"`

@@ -39,6 +39,7 @@ type planRules struct {
 
 type planAction struct {
 	name
+	From   *name     `json:"from,omitempty"` // of a move
 	Op     string    `json:"op"`
 	Side   string    `json:"side"`
 	Expect *planSeen `json:"expect,omitempty"` // on that side; missing: nothing
@@ -94,10 +95,15 @@ func newPlanFile(space, mirror string, r SyncResult, rules conflict.Rules, now t
 		Actions: []planAction{}, Conflicts: []planConflict{}, Notices: r.Notices,
 	}
 	for _, a := range r.Plan.Actions {
-		f.Actions = append(f.Actions, planAction{
+		p := planAction{
 			name: nameOf(a.Path), Op: a.Op.String(), Side: a.Side.String(), Expect: seenOf(a.Expect), Source: seenOf(a.Source),
 			Want: seenOf(a.Want), Base: seenOf(a.Base), Lost: a.Conflict, Reason: a.Reason,
-		})
+		}
+		if a.Op == conflict.Move {
+			from := nameOf(a.From)
+			p.From = &from
+		}
+		f.Actions = append(f.Actions, p)
 	}
 	for _, c := range r.Plan.Conflicts {
 		f.Conflicts = append(f.Conflicts, planConflict{nameOf(c.Path), string(c.Kind), c.Strategy.String(), c.Winner.String()})
@@ -192,6 +198,14 @@ func (p planAction) read() (a conflict.Action, err error) {
 	}
 	if a.Op, err = conflict.ParseOp(p.Op); err != nil {
 		return a, err
+	}
+	if (a.Op == conflict.Move) != (p.From != nil) {
+		return a, fmt.Errorf("what is moved comes from somewhere, and nothing else does")
+	}
+	if p.From != nil {
+		if a.From = p.From.path(); checkPath(a.From) != nil {
+			return a, checkPath(a.From)
+		}
 	}
 	switch {
 	case p.Side == conflict.Mirror.String():

@@ -227,7 +227,7 @@ func (s *mirrorScanner) observe(p string, st stamp, b spacedb.BaseEntry, known b
 	if known && b.MirrorMode == st.mode {
 		o.Mode = b.Mode & permMask
 	}
-	o.Mtime, o.Size = st.mtime, st.size
+	o.Mtime, o.Size, o.Inode = st.mtime, st.size, st.inode
 	switch st.mode & spacedb.TypeMask {
 	case spacedb.TypeDir:
 		o.Kind = conflict.Directory

@@ -149,7 +149,7 @@ func skip(a spacedb.Attr) error {
 }
 
 func itemEntry(it spacedb.Item) conflict.Entry {
-	e := conflict.Entry{Mode: it.Attr.Perm() & permMask, Mtime: it.Attr.Mtime}
+	e := conflict.Entry{Mode: it.Attr.Perm() & permMask, Mtime: it.Attr.Mtime, Node: uint64(it.Attr.ID)}
 	switch {
 	case it.Attr.ID == 0:
 		return conflict.Entry{}
@@ -165,14 +165,18 @@ func itemEntry(it spacedb.Item) conflict.Entry {
 
 // trees builds the pruned trees that conflict.Reconcile asks for: every path
 // that differs on a side, its ancestors, and everything below a directory that
-// a side deleted or retyped.
-func trees(base *baseline, space map[string]spacedb.Item, mirror map[string]observation) (b, s, m conflict.Tree, err error) {
+// a side deleted or retyped. With fold, also what is in the way of something new
+// under another spelling.
+func trees(base *baseline, space map[string]spacedb.Item, mirror map[string]observation, dir *mirrorDir, fold func(string) string) (b, s, m conflict.Tree, err error) {
 	t := &treeBuilder{base: base, changed: space, seen: mirror, b: conflict.Tree{}, s: conflict.Tree{}, m: conflict.Tree{}}
 	for p := range space {
 		t.consider(p)
 	}
 	for p := range mirror {
 		t.consider(p)
+	}
+	if fold != nil && t.err == nil {
+		t.err = t.addFolded(dir, fold)
 	}
 	return t.b, t.s, t.m, t.err
 }

@@ -16,9 +16,18 @@ func changeTime(info fs.FileInfo) (ctime int64, inode uint64) {
 // syncFilesystem: there is no syncfs; sync(2) is the nearest.
 func syncFilesystem(*os.File) error { return unix.Sync() }
 
-// renameNew renames within a directory and fails if there is something already.
-func renameNew(dir *os.File, from, to string) error {
-	return unix.RenameatxNp(int(dir.Fd()), from, int(dir.Fd()), to, unix.RENAME_EXCL)
+// renameNew renames and fails if there is something already.
+func renameNew(fromDir *os.File, from string, toDir *os.File, to string) error {
+	return unix.RenameatxNp(int(fromDir.Fd()), from, int(toDir.Fd()), to, unix.RENAME_EXCL)
+}
+
+// birthTime is when what name is in dir was made.
+func birthTime(dir *os.File, name string) (ns int64, ok bool) {
+	var st unix.Stat_t
+	if err := unix.Fstatat(int(dir.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return 0, false
+	}
+	return st.Btim.Nano(), true
 }
 
 // setTime sets the modification time of what name is in dir, symlinks included.

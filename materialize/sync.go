@@ -20,8 +20,10 @@ type SyncOptions struct {
 	MaxDelete     Limit
 	Reporter      Reporter
 	Now           func() time.Time
-	wrap          func(disk) disk // tests put faults between
-	only          *planned        // nil: whatever there is to do
+	wrap          func(disk) disk     // tests put faults between
+	fold          func(string) string // tests say what a filesystem would
+	only          selection           // nil: whatever there is to do
+	given         *Resolution         // of a conflict, by a person
 
 	// Of a live mirror.
 	focus *focus                             // nil: on everything
@@ -138,7 +140,7 @@ func (s *syncer) sync(ctx context.Context) (err error) {
 // kind is what sort of run this is.
 func (s *syncer) kind() string {
 	if s.options.only != nil {
-		return "apply"
+		return s.options.only.kind()
 	}
 	return "sync"
 }
@@ -185,6 +187,7 @@ type syncer struct {
 	run        spacedb.Run
 	started    bool // told
 	everything bool // is to be looked at in the next round
+	noMoves    bool // they cannot be made in this mirror
 	record     recorder
 	did        []conflict.Action   // in the rounds so far
 	ended      []conflict.Conflict // in the rounds so far, with a winner
@@ -222,6 +225,7 @@ func (s *syncer) round(ctx context.Context) (again bool, err error) {
 	s.start(v.plan)
 	x := s.executor(ctx, v)
 	err = x.execute(v.plan)
+	s.noMoves = s.noMoves || x.noMoves
 	s.did = append(s.did, x.did...)
 	s.result.Done = len(s.did)
 	s.result.Failed = append(s.result.Failed, x.failed.list...)
@@ -285,6 +289,7 @@ type view struct {
 	snapshot *spacedb.Snapshot
 	space    *spaceScan
 	mirror   *mirrorScan
+	merger   *merger
 	plan     conflict.Plan
 	apart    *apartPaths
 	refused  []PathError // planned, and not to be done any more
@@ -359,7 +364,8 @@ func (s *syncer) scan(ctx context.Context, v *view) error {
 	if err := alone.leaveAlone(s.store.Junk, base, v.space.changed, v.mirror.changed); err != nil {
 		return err
 	}
-	b, sp, mi, err := trees(base, v.space.changed, v.mirror.changed)
+	fold := s.foldOf()
+	b, sp, mi, err := trees(base, v.space.changed, v.mirror.changed, s.mirror, fold)
 	if err != nil {
 		return err
 	}
@@ -369,7 +375,19 @@ func (s *syncer) scan(ctx context.Context, v *view) error {
 		busy.put(p)
 	}
 	v.apart = stillApart(apart, sp, mi, func(p string) bool { return v.mirror.failed.cover(p) || busy.cover(p) })
-	plan := v.apart.leave(conflict.Reconcile(b, sp, mi, s.options.Rules))
+	v.merger = &merger{snapshot: v.snapshot, root: s.mirror.root, seen: v.mirror.changed, given: s.options.given}
+	if s.mirror.lost && base.empty {
+		if err := healBase(v.snapshot, b, sp, mi); err != nil {
+			return err
+		}
+	}
+	s.mistrustInodes(b, mi)
+	rules := s.rules(v, base)
+	rules.Fold = fold
+	rules.Hold = func(p string) bool {
+		return v.mirror.failed.touches(p) || busy.touches(p) || v.apart.touches(p)
+	}
+	plan := v.apart.leave(conflict.Reconcile(b, sp, mi, rules))
 	v.plan, v.withheld = withhold(plan, &v.mirror.failed, &busy)
 	v.withheld = append(v.withheld, v.space.unsettled...)
 	if s.options.only != nil {
@@ -378,6 +396,28 @@ func (s *syncer) scan(ctx context.Context, v *view) error {
 		v.withheld = append(v.withheld, rest...)
 	}
 	return nil
+}
+
+func (s *syncer) foldOf() func(string) string {
+	if s.options.fold != nil {
+		return s.options.fold
+	}
+	return s.mirror.foldOf()
+}
+
+// rules are the user's, with what a decision has to ask.
+func (s *syncer) rules(v *view, base *baseline) conflict.Rules {
+	r := s.options.Rules
+	r.Merge = v.merger.merge
+	r.Stamp = s.options.Now().Format(time.DateOnly)
+	r.Taken = func(p string) bool {
+		_, known, err := base.at(p)
+		_, inSpace := v.snapshot.Item(p)
+		_, inMirror := s.mirror.root.Lstat(p)
+		return known || err != nil || inSpace == nil || inMirror == nil
+	}
+	r.NoMoves = s.noMoves
+	return r
 }
 
 // tell puts into the result what is known now: what earlier rounds did stays.
@@ -397,6 +437,7 @@ func (s *syncer) executor(ctx context.Context, v *view) *executor {
 		ctx: ctx, mirror: s.mirror, disk: rootDisk{s.mirror.root}, snapshot: v.snapshot, run: s.run.ID,
 		tree: s.store.Tree(spacedb.Actor{Origin: spacedb.OriginSync, Run: s.run.ID}),
 		base: v.base, space: v.space.changed, seen: v.mirror.changed, touched: v.mirror.touched, report: s.options.Reporter, phase: s.kind(), now: s.options.Now, record: &s.record,
+		merger: v.merger, fold: s.foldOf(),
 		dirs: map[string]struct{}{}, placed: map[string]spacedb.Attr{}, written: map[string]stamp{},
 	}
 	if s.options.wrap != nil {
@@ -496,7 +537,11 @@ func (s *syncer) noteConflicts(plan conflict.Plan, failed func(path string) bool
 			Strategy: c.Strategy.String(), Winner: winner,
 		})
 	}
-	return s.store.SetConflicts(s.mirror.known.ID, s.run.ID, found)
+	var about func(string) bool
+	if r, ok := s.options.only.(resolving); ok {
+		about = r.about
+	}
+	return s.store.SetConflictsAbout(s.mirror.known.ID, s.run.ID, found, about)
 }
 
 // Describe is an entry in one word: a hash, or what else it is.

@@ -417,7 +417,10 @@ func TestRandomTreesConverge(t *testing.T) {
 			for i := range 6 {
 				path := paths[r.Intn(len(paths))]
 				text := fmt.Sprintf("text %d.%d.%d", round, step, i)
-				switch r.Intn(6) {
+				switch r.Intn(8) {
+				case 6, 7:
+					p.mv(r.Intn(2) == 0, path, paths[r.Intn(len(paths))])
+					continue
 				case 0:
 					text = ""
 				case 1:
@@ -429,8 +432,8 @@ func TestRandomTreesConverge(t *testing.T) {
 				}
 				p.change(r.Intn(2) == 0, path, text)
 			}
-			strategy := conflict.Strategy(r.Intn(3))
-			p.sync(SyncOptions{Rules: conflict.Rules{Strategies: []conflict.Strategy{strategy}}})
+			strategy := conflict.Strategy(1 + r.Intn(4))
+			p.sync(SyncOptions{Rules: conflict.Rules{Strategies: []conflict.Strategy{conflict.Merge, strategy}}})
 			p.agree()
 			if again := p.sync(SyncOptions{}); len(again.Plan.Actions) != 0 {
 				t.Errorf("a second sync does %+v", again.Plan.Actions)

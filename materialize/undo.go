@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"path/filepath"
 	"sort"
 	"time"
@@ -310,7 +309,7 @@ func (u *undoer) turnBack(t *turn, now, was [2]conflict.Entry) error {
 			}
 		}
 		a := conflict.Action{
-			Path: t.path, Side: side, Expect: now[side], Source: now[1-side], Want: was[side], Reason: fmt.Sprintf("undo of run %d", u.of.ID),
+			Path: t.path, Side: side, Expect: now[side], Source: now[1-side], Want: was[side], Content: conflict.History, Reason: fmt.Sprintf("undo of run %d", u.of.ID),
 		}
 		if u.mirror != nil {
 			if b, known, err := u.base.at(t.path); err != nil {
@@ -405,7 +404,6 @@ func (u *undoer) executor(ctx context.Context, run spacedb.Run) *executor {
 		space: u.space, seen: u.seen, report: u.options.Reporter, phase: "undo", now: u.options.Now,
 		record: &recorder{store: u.store, run: run.ID}, apart: u.divided,
 		dirs: map[string]struct{}{}, placed: map[string]spacedb.Attr{}, written: map[string]stamp{},
-		past: func(a conflict.Action) (io.Reader, error) { return u.view.OpenHash(spacedb.Hash(a.Want.Hash)) },
 	}
 	if u.mirror == nil {
 		return x

@@ -57,7 +57,10 @@ func (p *pair) shake(r *rand.Rand, changes int, name string) {
 	for i := range changes {
 		path, space := paths[r.Intn(len(paths))], r.Intn(2) == 0
 		text := fmt.Sprintf("text %s.%d", name, i)
-		switch r.Intn(8) {
+		switch r.Intn(10) {
+		case 8, 9:
+			p.mv(space, path, paths[r.Intn(len(paths))])
+			continue
 		case 0, 1:
 			text = ""
 		case 2:
@@ -101,7 +104,7 @@ func TestUndoRestoresBothSides(t *testing.T) {
 		for step := range 4 {
 			p.shake(r, 8, fmt.Sprintf("%d.%d", round, step))
 			before := p.sides()
-			run := p.sync(SyncOptions{Rules: conflict.Rules{Strategies: []conflict.Strategy{conflict.Strategy(r.Intn(3))}}})
+			run := p.sync(SyncOptions{Rules: conflict.Rules{Strategies: []conflict.Strategy{conflict.Merge, conflict.Strategy(1 + r.Intn(4))}}})
 			if run.Run == 0 {
 				continue
 			}

@@ -182,6 +182,17 @@ func (v *Snapshot) pickRevision(d documentAt, rev string) (r revisionRecord, err
 	return r, err
 }
 
+// Had says whether the document at path ever had this content, other than as what
+// lost a conflict.
+func (v *Snapshot) Had(path string, h Hash) (bool, error) {
+	d, err := v.document(path)
+	if err != nil {
+		return false, err
+	}
+	return v.conn.one(func(row) error { return nil },
+		`SELECT 1 FROM revision WHERE sha256 = ? AND document = ? AND NOT lost LIMIT 1`, h, d.id)
+}
+
 // HasContent says whether a revision with this hash exists anywhere in the
 // space. One that a commit is about to write counts only when it has.
 func (s *Store) HasContent(h Hash) (bool, error) {

@@ -258,6 +258,42 @@ func (t *Tree) ChangeAt(path string, expect Guard, set AttrChange) (Attr, error)
 	return n.attr(), nil
 }
 
+// MoveAt renames what is at path, and takes its history along; there must be
+// nothing at to, and a directory to be in.
+func (t *Tree) MoveAt(path string, expect Guard, to string) (Attr, error) {
+	s := t.store
+	from, name, n, err := t.at(path, expect)
+	defer s.mu.Unlock()
+	if err == nil && n == nil {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return Attr{}, err
+	}
+	dir, newName := splitPath(to)
+	if err := checkName(newName); err != nil {
+		return Attr{}, err
+	}
+	d, err := s.walk(dir)
+	if err != nil {
+		return Attr{}, err
+	}
+	switch _, err := s.child(d, newName); err {
+	case ErrNotFound:
+	case nil:
+		return Attr{}, ErrExist
+	default:
+		return Attr{}, err
+	}
+	if err := s.within(n, d); err != nil {
+		return Attr{}, err
+	}
+	if err := t.move(from, name, n, d, newName, nil); err != nil {
+		return Attr{}, err
+	}
+	return n.attr(), nil
+}
+
 // RemoveAt removes a document, symlink, special file, or empty directory.
 func (t *Tree) RemoveAt(path string, expect Guard) error {
 	s := t.store

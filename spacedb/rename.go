@@ -58,6 +58,11 @@ func (t *Tree) Rename(oldParent NodeID, oldName string, newParent NodeID, newNam
 	case target.isDir():
 		return ErrIsDir
 	}
+	return t.move(from, oldName, n, to, newName, target)
+}
+
+// move renames, when everything that could forbid it has been looked at.
+func (t *Tree) move(from *node, oldName string, n, to *node, newName string, target *node) error {
 	now := t.step()
 	carried := n.document
 	if err := t.carryIdentity(n, from, oldName, to, newName, target, now); err != nil {

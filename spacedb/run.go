@@ -74,13 +74,19 @@ func (s *Store) Runs(limit int) (list []Run, err error) {
 // are not among found any more are resolved, one that is found again keeps its
 // number and the time it was first found.
 func (s *Store) SetConflicts(mirror, run int64, found []ConflictRecord) error {
+	return s.SetConflictsAbout(mirror, run, found, nil)
+}
+
+// SetConflictsAbout is SetConflicts for a run that can tell only of some paths;
+// nil: of all.
+func (s *Store) SetConflictsAbout(mirror, run int64, found []ConflictRecord, about func(path string) bool) error {
 	open, err := s.Conflicts(true)
 	if err != nil {
 		return err
 	}
 	known := map[string]ConflictRecord{}
 	for _, c := range open {
-		if c.Mirror == mirror {
+		if c.Mirror == mirror && (about == nil || about(c.Path)) {
 			known[c.Path] = c
 		}
 	}
