@@ -19,6 +19,7 @@ help:
 	@echo 'make bench-sync  measure syncs of 100,000 files beside git, rsync and unison: docs/performance-sync.md'
 	@echo 'make crash   the long SIGKILL loops: 20 rounds of each'
 	@echo 'make power   2000 power cuts; make sabotage shows that they would find a broken engine'
+	@echo 'make history what history costs, and how quick it is at a million revisions'
 	@echo 'make fuzz    the properties and random tests, for long'
 	@echo 'make soak    1000 mounts, and ten minutes of mixed work: nothing may be left or grow'
 	@echo 'make clean   remove what was built'
@@ -76,7 +77,10 @@ soak: deps
 	SPACEFS_MOUNTS=1000 $(GO) test $(TAGS) -count=1 -timeout 60m -run MountsLeave -v ./fusefs | grep -v ===
 	SPACEFS_SOAK=10m $(GO) test $(TAGS) -count=1 -timeout 60m -run Soak -v ./integration_test | grep -v ===
 
+history: deps
+	SPACEFS_HISTORY_FIGURES=1 $(GO) test $(TAGS) -count=1 -timeout 20m -run 'AThousandSaves|ManyRevisions|FiftySaves' -v ./spacedb | grep -v ===
+
 clean:
 	rm -rf bin
 
-.PHONY: help deps build demo test check bench bench-sync bench-exchange crash power sabotage fuzz soak clean
+.PHONY: history help deps build demo test check bench bench-sync bench-exchange crash power sabotage fuzz soak clean

@@ -23,7 +23,7 @@ const (
 )
 
 const (
-	packEvery  = 16            // revisions between two that need no other
+	packEvery  = 32            // revisions between two that need no other
 	maxChain   = 4 * packEvery // more than any chain of ours
 	packLeast  = 512           // bytes; less is not worth a dictionary
 	packBatch  = 64            // revisions between two notes to the log
