@@ -71,7 +71,8 @@ fuzz: deps
 	$(GO) test ./materialize/manifest -run '^$$' -fuzz FuzzRead -fuzztime 60s
 	$(GO) test ./materialize/ignore -run '^$$' -fuzz FuzzParse -fuzztime 60s
 	$(GO) test $(TAGS) ./materialize -run '^$$' -fuzz FuzzImportTar -fuzztime 60s
-	for i in 1 2 3 4 5 6 7 8 9 10; do $(GO) test $(TAGS) -count=1 -run 'Differential|Random|Converge' ./fusefs ./materialize ./spacedb || exit 1; done
+	for i in 1 2 3 4 5 6 7 8 9 10; do $(GO) test $(TAGS) -count=1 -run 'Random|Converge' ./materialize ./spacedb || exit 1; done
+	SPACEFS_FUZZ_SECONDS=$${SPACEFS_FUZZ_SECONDS:-3600} $(GO) test $(TAGS) -count=1 -timeout 0 -run 'TestDifferential$$' -v ./fusefs
 
 soak: deps
 	SPACEFS_MOUNTS=1000 $(GO) test $(TAGS) -count=1 -timeout 60m -run MountsLeave -v ./fusefs | grep -v ===

@@ -116,6 +116,7 @@ var weights = map[string]int{
 	"save": 4, "truncate": 3, "mkdir": 6, "mkfifo": 1, "mksock": 1, "unlink": 6, "rmdir": 3, "rename": 10, "exchange": 3,
 	"noreplace": 2, "link": 4, "symlink": 3, "chmod": 4, "chown": 3, "utimes": 2, "readfile": 5, "list": 3, "readlink": 1,
 	"setxattr": 8, "getxattr": 5, "listxattr": 3, "removexattr": 4,
+	"setacl": 6, "getacl": 3, "removeacl": 2,
 }
 
 type actions struct {
@@ -152,6 +153,8 @@ func (r *actions) next() action {
 		a.flags = pick(r, openings)
 	case "fallocate":
 		a.flags = pick(r, allocations)
+	case "setacl", "getacl", "removeacl":
+		a.a, a.b = pick(r, names[:8]), pick(r, []string{"system.posix_acl_access", "system.posix_acl_default"})
 	case "mmap":
 		a.off &^= 4095
 	case "setxattr", "getxattr", "removexattr":

@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-var roles = map[string]func(args []string) error{"serve": serve, "map": writeMapped, "differ": compareWorlds}
+var roles = map[string]func(args []string) error{"serve": serve, "map": writeMapped, "differ": compareWorlds, "lock": tryLock, "hold": hold}
 
 // child is the test binary in another role. The kernel kills it with us.
 func child(t *testing.T, role string, args ...string) *exec.Cmd {

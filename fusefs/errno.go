@@ -11,6 +11,7 @@ import (
 )
 
 const (
+	enospc     = fuse.Status(syscall.ENOSPC)
 	enotty     = fuse.Status(syscall.ENOTTY)
 	eopnotsupp = fuse.Status(syscall.EOPNOTSUPP)
 )
@@ -29,6 +30,7 @@ var errnos = []struct {
 	{spacedb.ErrNameTooLong, syscall.ENAMETOOLONG},
 	{spacedb.ErrInvalid, syscall.EINVAL},
 	{spacedb.ErrPermission, syscall.EPERM},
+	{spacedb.ErrDenied, syscall.EACCES},
 	{spacedb.ErrTooLarge, syscall.EFBIG},
 	{spacedb.ErrTooManyLink, syscall.EMLINK},
 	{spacedb.ErrNoXattr, syscall.Errno(fuse.ENOATTR)},

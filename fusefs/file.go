@@ -58,8 +58,14 @@ func (f *fileSystem) FsyncDir(_ <-chan struct{}, in *fuse.FsyncIn) fuse.Status {
 	return status(f.tree.Fsync(spacedb.NodeID(in.NodeId)))
 }
 
+// Fallocate promises room that nobody keeps free, as on any filesystem that never
+// writes over what it has; but what the disk cannot hold it does not promise.
 func (f *fileSystem) Fallocate(_ <-chan struct{}, in *fuse.FallocateIn) fuse.Status {
 	id := spacedb.NodeID(in.NodeId)
+	if host := f.room.now(); in.Mode&spacedb.AllocatePunchHole == 0 && in.Offset+in.Length <= uint64(spacedb.MaxSize) &&
+		host != nil && in.Length > host.available {
+		return enospc
+	}
 	if in.Uid != 0 { // no flag says what the kernel knows of privileges here
 		if err := f.dropSetID(id); err != nil {
 			return status(err)

@@ -14,7 +14,10 @@ const cacheSeconds = 3600
 const (
 	// HANDLE_KILLPRIV_V2: set-id bits are ours to take away, and the kernel says
 	// when. Without it every write is preceded by a GETXATTR, not only the first.
-	extraCapabilities = capNoOpenDir | fuse.CAP_HANDLE_KILLPRIV_V2
+	// POSIX_ACL: the kernel enforces ACLs that it reads through us. DONT_MASK: a
+	// default ACL takes the umask's place, so the umask is ours to apply.
+	// SETXATTR_EXT: the kernel says when setting an ACL takes a setgid bit away.
+	extraCapabilities = capNoOpenDir | fuse.CAP_HANDLE_KILLPRIV_V2 | fuse.CAP_POSIX_ACL | fuse.CAP_DONT_MASK | fuse.CAP_SETXATTR_EXT
 	capNoOpenDir      = fuse.CAP_NO_OPENDIR_SUPPORT
 
 	dsync = unix.O_DSYNC // O_SYNC contains it

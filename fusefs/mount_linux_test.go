@@ -177,7 +177,7 @@ func TestMountTableNamesTheSpace(t *testing.T) {
 	if len(f) < 4 || f[0] != m.store.File() || f[2] != "fuse.spacefs" {
 		t.Fatalf("mounted as %q", f)
 	}
-	for _, option := range []string{"rw", "nosuid", "nodev", "default_permissions"} {
+	for _, option := range []string{"rw", "nosuid", "nodev", "noatime", "default_permissions"} {
 		if !strings.Contains(","+f[3]+",", ","+option+",") {
 			t.Errorf("%s is not among the options %s", option, f[3])
 		}

@@ -22,21 +22,24 @@ func (f *fileSystem) Lookup(_ <-chan struct{}, h *fuse.InHeader, name string, ou
 
 func (f *fileSystem) Forget(node, count uint64) { f.tree.Forget(spacedb.NodeID(node), count) }
 
-// cred is who makes a node. The kernel has applied the umask.
-func cred(h *fuse.InHeader) spacedb.Cred { return spacedb.Cred{UID: h.Uid, GID: h.Gid} }
+// cred is who makes a node. The kernel leaves the umask to us, for a default ACL
+// takes its place.
+func cred(h *fuse.InHeader, umask uint32) spacedb.Cred {
+	return spacedb.Cred{UID: h.Uid, GID: h.Gid, Umask: umask}
+}
 
 func (f *fileSystem) Mknod(_ <-chan struct{}, in *fuse.MknodIn, name string, out *fuse.EntryOut) fuse.Status {
 	if isReserved(in.NodeId, name) {
 		return fuse.EPERM
 	}
-	a, err := f.tree.Mknod(spacedb.NodeID(in.NodeId), name, in.Mode, in.Rdev, cred(&in.InHeader))
+	a, err := f.tree.Mknod(spacedb.NodeID(in.NodeId), name, in.Mode, in.Rdev, cred(&in.InHeader, in.Umask))
 	return entryReply(out, a, err)
 }
 
 // Tmpfile is the one file that the kernel opens by asking; it closes it with a
 // RELEASE that has nothing to say.
 func (f *fileSystem) Tmpfile(_ <-chan struct{}, in *fuse.CreateIn, out *fuse.CreateOut) fuse.Status {
-	a, err := f.tree.Tmpfile(spacedb.NodeID(in.NodeId), in.Mode, cred(&in.InHeader))
+	a, err := f.tree.Tmpfile(spacedb.NodeID(in.NodeId), in.Mode, cred(&in.InHeader, in.Umask))
 	out.OpenFlags = fuse.FOPEN_KEEP_CACHE
 	return entryReply(&out.EntryOut, a, err)
 }
@@ -45,7 +48,7 @@ func (f *fileSystem) Mkdir(_ <-chan struct{}, in *fuse.MkdirIn, name string, out
 	if isReserved(in.NodeId, name) {
 		return fuse.EPERM
 	}
-	a, err := f.tree.Mkdir(spacedb.NodeID(in.NodeId), name, in.Mode, cred(&in.InHeader))
+	a, err := f.tree.Mkdir(spacedb.NodeID(in.NodeId), name, in.Mode, cred(&in.InHeader, in.Umask))
 	return entryReply(out, a, err)
 }
 
@@ -53,7 +56,7 @@ func (f *fileSystem) Symlink(_ <-chan struct{}, h *fuse.InHeader, target, name s
 	if isReserved(h.NodeId, name) {
 		return fuse.EPERM
 	}
-	a, err := f.tree.Symlink(spacedb.NodeID(h.NodeId), name, target, cred(h))
+	a, err := f.tree.Symlink(spacedb.NodeID(h.NodeId), name, target, cred(h, 0))
 	return entryReply(out, a, err)
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -164,7 +165,12 @@ func TestXattrs(t *testing.T) {
 		"create again":   {unix.Setxattr(p, "user.b", nil, unix.XATTR_CREATE), unix.EEXIST},
 		"replace absent": {unix.Setxattr(p, "user.c", nil, unix.XATTR_REPLACE), unix.ENODATA},
 		"remove absent":  {unix.Removexattr(p, "user.c"), unix.ENODATA},
-		"an ACL":         {getxattr(p, "system.posix_acl_access"), unix.EOPNOTSUPP},
+		"no ACL":         {getxattr(p, "system.posix_acl_access"), unix.ENODATA},
+		"a capability":   {unix.Setxattr(p, "security.capability", []byte("x"), 0), unix.EINVAL},
+		"no namespace":   {unix.Setxattr(p, "attribute", nil, 0), unix.EOPNOTSUPP},
+		"too long":       {unix.Setxattr(p, "user."+strings.Repeat("n", 251), nil, 0), unix.ERANGE},
+		"too large":      {unix.Setxattr(p, "user.large", make([]byte, 64<<10+1), 0), unix.E2BIG},
+		"small buffer":   {smallBuffer(p, "user.b"), unix.ERANGE},
 		"remove":         {unix.Removexattr(p, "user.b"), nil},
 	} {
 		if !errors.Is(c.got, c.want) && c.got != c.want {
@@ -175,6 +181,11 @@ func TestXattrs(t *testing.T) {
 
 func getxattr(path, name string) error {
 	_, err := unix.Getxattr(path, name, nil)
+	return err
+}
+
+func smallBuffer(path, name string) error {
+	_, err := unix.Getxattr(path, name, make([]byte, 1))
 	return err
 }
 
@@ -216,5 +227,113 @@ func TestStatfsTellsTheTruth(t *testing.T) {
 	m.ok(unix.Statfs(m.dir, &st))
 	if used := (st.Blocks - st.Bfree) * uint64(st.Bsize); st.Bavail == 0 || used != 1<<20 {
 		t.Errorf("%d free, %d used", st.Bavail, used)
+	}
+}
+
+func TestAllocationThatCannotBeIsRefused(t *testing.T) {
+	m := mount(t, spacedb.Options{})
+	m.write("f", string(make([]byte, 200000)))
+	f, err := os.OpenFile(m.path("f"), os.O_RDWR, 0)
+	m.ok(err)
+	defer f.Close()
+	for what, mode := range map[string]uint32{"collapse": unix.FALLOC_FL_COLLAPSE_RANGE, "insert": unix.FALLOC_FL_INSERT_RANGE} {
+		m.refused(what, unix.Fallocate(int(f.Fd()), mode, 65536, 65536), unix.EOPNOTSUPP)
+	}
+	m.refused("more than the disk has", unix.Fallocate(int(f.Fd()), 0, 0, 1<<43), unix.ENOSPC)
+	m.refused("more than a file can be", unix.Fallocate(int(f.Fd()), 0, 1<<44, 1), unix.EFBIG)
+	if size := m.stat("f").Size; size != 200000 {
+		t.Errorf("the size is %d now", size)
+	}
+}
+
+func TestCopiesOfDocumentsAtRestCostNoContent(t *testing.T) {
+	m := mount(t, spacedb.Options{Quiet: time.Hour})
+	m.write("f", strings.Repeat("0123456789abcdef", 1<<20))
+	m.ok(m.store.Seal(t.Context()))
+	m.ok(m.store.Sync())
+	from, err := os.Open(m.path("f"))
+	m.ok(err)
+	defer from.Close()
+	to, err := os.Create(m.path("g"))
+	m.ok(err)
+	defer to.Close()
+	for left := 16 << 20; left > 0; {
+		n, err := unix.CopyFileRange(int(from.Fd()), nil, int(to.Fd()), nil, left, 0)
+		m.ok(err)
+		if n == 0 {
+			t.Fatal("the copy ends early")
+		}
+		left -= n
+	}
+	if dirty := m.store.Status().DirtyBytes; dirty > 1<<20 {
+		t.Errorf("%d bytes wait to be written", dirty)
+	}
+	if m.read("g") != m.read("f") {
+		t.Error("the copy is another")
+	}
+}
+
+func TestFilesWithoutANameCanBeGivenOne(t *testing.T) {
+	m := mount(t, spacedb.Options{})
+	fd, err := unix.Open(m.dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o640)
+	m.ok(err)
+	f := os.NewFile(uintptr(fd), "nameless")
+	_, err = f.WriteString("text")
+	m.ok(err)
+	m.ok(unix.Linkat(unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d", fd), unix.AT_FDCWD, m.path("f"), unix.AT_SYMLINK_FOLLOW))
+	m.ok(f.Close())
+	if st := m.stat("f"); m.read("f") != "text" || st.Nlink != 1 || st.Mode&0o7777 != 0o640 {
+		t.Errorf("%q, %d links, mode %o", m.read("f"), st.Nlink, st.Mode)
+	}
+}
+
+func TestTheLargestOffset(t *testing.T) {
+	m := mount(t, spacedb.Options{})
+	f, err := os.Create(m.path("f"))
+	m.ok(err)
+	defer f.Close()
+	_, err = f.WriteAt([]byte("end"), spacedb.MaxSize-3)
+	m.ok(err)
+	_, err = f.WriteAt([]byte("x"), spacedb.MaxSize)
+	m.refused("beyond", err, unix.EFBIG)
+	if at, err := unix.Seek(int(f.Fd()), 0, unix.SEEK_DATA); err != nil || at < spacedb.MaxSize-1<<17 {
+		t.Errorf("data begins at %d, %v", at, err)
+	}
+}
+
+func TestHundredThousandEntriesAreListedWhileTheyChange(t *testing.T) {
+	m := mount(t, spacedb.Options{})
+	m.ok(os.Mkdir(m.path("d"), 0o755))
+	tree := m.store.Tree(spacedb.Actor{Origin: spacedb.OriginMount}) // a hundred times faster than through the mount
+	dir, err := tree.Resolve("d")
+	m.ok(err)
+	const many = 100_000
+	for i := range many {
+		_, err := tree.Mknod(dir.ID, fmt.Sprintf("stay-%06d", i), spacedb.TypeFIFO|0o644, 0, spacedb.Cred{}) // which have no history
+		m.ok(err)
+	}
+	d, err := os.Open(m.path("d"))
+	m.ok(err)
+	defer d.Close()
+	seen := make(map[string]bool, many)
+	for i := 0; ; i++ {
+		names, err := d.Readdirnames(1000)
+		for _, n := range names {
+			if seen[n] {
+				t.Fatalf("%s was listed twice", n)
+			}
+			seen[n] = true
+		}
+		if err != nil || len(names) == 0 {
+			break
+		}
+		come := m.path(fmt.Sprintf("d/come-%d", i))
+		m.ok(os.WriteFile(come, nil, 0o644))
+		m.ok(os.Rename(come, m.path(fmt.Sprintf("d/went-%d", i))))
+	}
+	for i := range many {
+		if !seen[fmt.Sprintf("stay-%06d", i)] {
+			t.Fatalf("stay-%06d was not listed", i)
+		}
 	}
 }

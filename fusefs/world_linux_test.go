@@ -2,6 +2,7 @@ package fusefs_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/fnv"
@@ -38,6 +39,33 @@ func become(who int) {
 	setgroups(len(p.groups), list)
 	_ = unix.Setfsgid(p.gid)
 	_ = unix.Setfsuid(p.uid)
+}
+
+var umasks = []int{0, 0, 0o022, 0o007}
+
+// accessLists are written as pairs of tag and permissions, and an id. The group
+// can always execute, for the reason that modes give.
+var accessLists = [][][3]int{
+	{{1, 6}, {4, 5}, {0x20, 4}},
+	{{1, 7}, {2, 6, 1000}, {4, 5}, {0x10, 5}, {0x20, 0}},
+	{{1, 7}, {2, 7, 1000}, {4, 5}, {8, 7, 2000}, {0x10, 7}, {0x20, 1}},
+	{{1, 6}, {4, 4}, {8, 0, 65534}, {0x10, 7}, {0x20, 6}},
+	{{1, 7}, {4, 7}, {0x10, 1}, {0x20, 7}},
+}
+
+// accessList is an ACL as setxattr(2) takes it.
+func accessList(lines [][3]int) []byte {
+	b := []byte{2, 0, 0, 0}
+	for _, l := range lines {
+		id := uint32(l[2])
+		if l[0]&0x0a == 0 {
+			id = 0xffffffff
+		}
+		b = binary.LittleEndian.AppendUint16(b, uint16(l[0]))
+		b = binary.LittleEndian.AppendUint16(b, uint16(l[1]))
+		b = binary.LittleEndian.AppendUint32(b, id)
+	}
+	return b
 }
 
 // world is a directory in which actions happen, with a few open files.
@@ -95,7 +123,9 @@ func (w *world) do(a action) string {
 		_ = stat(&before[i])
 	}
 	become(a.who)
+	unix.Umask(umasks[int(a.fill)%len(umasks)])
 	text := w.act(a)
+	unix.Umask(0)
 	become(0)
 	if a.op == "open" || a.op == "tmpfile" {
 		before[4], before[5] = unix.Stat_t{}, unix.Stat_t{} // inode numbers may be used again
@@ -220,6 +250,14 @@ func (w *world) act(a action) string {
 		return fmt.Sprintf("%x %s", fnvSum(buf[:max(n, 0)]), count(n, err))
 	case "listxattr":
 		return listAttributes(p)
+	case "setacl":
+		return outcome(unix.Setxattr(p, a.b, accessList(accessLists[int(a.mode)%len(accessLists)]), 0))
+	case "getacl":
+		buf := make([]byte, 200)
+		n, err := unix.Getxattr(p, a.b, buf)
+		return fmt.Sprintf("%x %s", fnvSum(buf[:max(n, 0)]), count(n, err))
+	case "removeacl":
+		return outcome(unix.Removexattr(p, a.b))
 	case "removexattr":
 		return outcome(unix.Lremovexattr(p, a.b))
 	}

@@ -10,6 +10,7 @@ import (
 // see xattrRefusal for why that needs no look at the store.
 func (f *fileSystem) GetXAttr(_ <-chan struct{}, h *fuse.InHeader, name string, dest []byte) (uint32, fuse.Status) {
 	switch refused := xattrRefusal(name); {
+	case isACL(name):
 	case refused != fuse.OK && name == fileCapability:
 		return 0, fuse.ENOATTR
 	case refused != fuse.OK:
@@ -26,6 +27,9 @@ func (f *fileSystem) GetXAttr(_ <-chan struct{}, h *fuse.InHeader, name string, 
 const fileCapability = "security.capability"
 
 func (f *fileSystem) SetXAttr(_ <-chan struct{}, in *fuse.SetXAttrIn, name string, value []byte) fuse.Status {
+	if isACL(name) {
+		return status(f.tree.SetACL(spacedb.NodeID(in.NodeId), name, value, keepsSetGID(in)))
+	}
 	if refused := xattrRefusal(name); refused != fuse.OK {
 		return refused
 	}
@@ -33,6 +37,9 @@ func (f *fileSystem) SetXAttr(_ <-chan struct{}, in *fuse.SetXAttrIn, name strin
 }
 
 func (f *fileSystem) RemoveXAttr(_ <-chan struct{}, h *fuse.InHeader, name string) fuse.Status {
+	if isACL(name) {
+		return status(f.tree.RemoveACL(spacedb.NodeID(h.NodeId), name))
+	}
 	if refused := xattrRefusal(name); refused != fuse.OK {
 		return refused
 	}

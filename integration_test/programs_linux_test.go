@@ -44,20 +44,20 @@ var programs = []struct {
 		sqlite3 db 'PRAGMA wal_checkpoint(TRUNCATE); VACUUM; PRAGMA journal_mode=DELETE;' >/dev/null
 		test "$(sqlite3 db 'SELECT count(*) FROM t')" = 240 && test ! -e db-wal`},
 
-	{"rsync -aHX there and back", []string{"rsync", "setfattr"}, sampleTree + `
-		rsync -aHXS sample/ there/
-		rsync -aHXS there/ "$DISK/back/"
+	{"rsync -aHAX there and back", []string{"rsync", "setfattr", "setfacl"}, sampleTree + `
+		rsync -aHAXS sample/ there/
+		rsync -aHAXS there/ "$DISK/back/"
 		same sample there && same sample "$DISK/back"
-		rsync -aHX --inplace --no-whole-file sample/ there/`},
+		rsync -aHAX --inplace --no-whole-file sample/ there/`},
 
-	{"tar --xattrs there and back", []string{"rsync", "tar", "setfattr"}, sampleTree + `
+	{"tar --xattrs --acls there and back", []string{"rsync", "tar", "setfattr", "setfacl"}, sampleTree + `
 		mkdir there "$DISK/back"
-		tar --xattrs --xattrs-include='user.*' -S -C sample -cf sample.tar .
-		tar --xattrs --xattrs-include='user.*' -C there -xpf sample.tar
-		tar --xattrs --xattrs-include='user.*' -C there -cf - . | tar --xattrs --xattrs-include='user.*' -C "$DISK/back" -xpf -
+		tar --acls --xattrs --xattrs-include='user.*' -S -C sample -cf sample.tar .
+		tar --acls --xattrs --xattrs-include='user.*' -C there -xpf sample.tar
+		tar --acls --xattrs --xattrs-include='user.*' -C there -cf - . | tar --acls --xattrs --xattrs-include='user.*' -C "$DISK/back" -xpf -
 		same sample there && same sample "$DISK/back"`},
 
-	{"cp -a and cp --sparse", []string{"rsync", "setfattr"}, sampleTree + `
+	{"cp -a and cp --sparse", []string{"rsync", "setfattr", "setfacl"}, sampleTree + `
 		cp -a sample there && same sample there
 		cp --sparse=always sample/sparse copy && cmp sample/sparse copy
 		test "$(stat -c %b copy)" -lt 1000
@@ -89,7 +89,7 @@ var programs = []struct {
 }
 
 // sampleTree is what is hard to carry over: hard links, symlinks, odd names,
-// modes, old and far times, attributes, a sparse file. same compares all of it.
+// modes, ACLs, old and far times, attributes, a sparse file. same compares all of it.
 const sampleTree = `
 	mkdir -p sample/dir/empty
 	echo one > sample/one && ln sample/one sample/dir/two && ln -s ../one sample/dir/link && ln -s nowhere sample/dangling
@@ -97,8 +97,9 @@ const sampleTree = `
 	truncate -s 20M sample/sparse && printf end >> sample/sparse
 	chmod 600 sample/one && chmod 2750 sample/dir
 	touch -d '1960-05-05 05:05:05.123456789' sample/one && touch -d '2100-01-01' sample/dir/empty
+	setfacl -m u:1000:rw,g:2000:r sample/one && setfacl -d -m u:1000:rwx sample/dir
 	setfattr -n user.tag -v value sample/one && setfattr -n user.dir -v 'of a directory' sample/dir
-	same() { out=$(rsync -aHXnic --delete "$1/" "$2/") && test -z "$out" || { echo "$out"; return 1; }; }
+	same() { out=$(rsync -aHAXnic --delete "$1/" "$2/") && test -z "$out" || { echo "$out"; return 1; }; }
 `
 
 func TestProgramsWorkAsOnADisk(t *testing.T) {

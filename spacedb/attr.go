@@ -131,8 +131,9 @@ type AttrChange struct {
 	// Ctime is set by the store; the kernel never sets it.
 }
 
-// Cred is who creates a node: its owner and, outside setgid directories, its group.
-type Cred struct{ UID, GID uint32 }
+// Cred is who creates a node: its owner and, outside setgid directories, its
+// group. The umask counts where the directory has no default ACL.
+type Cred struct{ UID, GID, Umask uint32 }
 
 // Dirent is one entry of a directory. Cookie is where the next ReadDir goes on;
 // it stays valid while other entries come and go, and across evictions.

@@ -15,6 +15,7 @@ var (
 	ErrNameTooLong = errors.New("file name too long")
 	ErrInvalid     = errors.New("invalid argument")
 	ErrPermission  = errors.New("operation not permitted")
+	ErrDenied      = errors.New("permission denied")
 	ErrTooLarge    = errors.New("file too large")
 	ErrTooManyLink = errors.New("too many links")
 	ErrNoXattr     = errors.New("no such attribute")

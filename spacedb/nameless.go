@@ -20,8 +20,15 @@ func (t *Tree) Tmpfile(parent NodeID, perm uint32, c Cred) (Attr, error) {
 	case d.nlink == 0:
 		return Attr{}, ErrNotFound
 	}
+	inherited, err := s.defaultACL(parent)
+	if err != nil {
+		return Attr{}, err
+	}
 	n := t.newNode(TypeRegular|perm&PermMask, t.step())
 	n.inherit(d, c)
+	if err := t.inheritACL(n, inherited, c.Umask); err != nil {
+		return Attr{}, err
+	}
 	n.nameless = true
 	delete(s.unsealed, n.id)
 	t.retain(n)

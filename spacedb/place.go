@@ -254,7 +254,9 @@ func (t *Tree) ChangeAt(path string, expect Guard, set AttrChange) (Attr, error)
 	if err != nil {
 		return Attr{}, err
 	}
-	t.apply(n, set, t.step())
+	if err := t.apply(n, set, t.step()); err != nil {
+		return Attr{}, err
+	}
 	return n.attr(), nil
 }
 

@@ -34,7 +34,9 @@ func (t *Tree) SetAttr(id NodeID, set AttrChange) (Attr, error) {
 		}
 		now := t.step()
 		t.truncate(n, *set.Size, now)
-		t.apply(n, set, now)
+		if err := t.apply(n, set, now); err != nil {
+			return err
+		}
 		a = n.attr()
 		return nil
 	})
@@ -52,12 +54,19 @@ func (t *Tree) setMeta(id NodeID, set AttrChange) (Attr, error) {
 	if err != nil {
 		return Attr{}, err
 	}
-	t.apply(n, set, t.step())
+	if err := t.apply(n, set, t.step()); err != nil {
+		return Attr{}, err
+	}
 	return n.attr(), nil
 }
 
 // apply sets everything but the size.
-func (t *Tree) apply(n *node, set AttrChange, now int64) {
+func (t *Tree) apply(n *node, set AttrChange, now int64) error {
+	if set.Mode != nil {
+		if err := t.chmodACL(n, *set.Mode); err != nil {
+			return err
+		}
+	}
 	bits, was := dirtyRow, n.mode
 	// A new owner does not inherit what the old one let the file do.
 	if (set.DropSetID || set.UID != nil || set.GID != nil) && !n.isDir() {
@@ -87,6 +96,7 @@ func (t *Tree) apply(n *node, set AttrChange, now int64) {
 		t.renew(n)
 	}
 	t.store.watchers.tell(t.by, Change{Origin: t.by.Origin, Node: n.id, Parent: n.parent, Name: n.name, What: AttrChanged})
+	return nil
 }
 
 // setIDBits are the set-id bits that writing without privilege takes away.

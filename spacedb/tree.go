@@ -241,8 +241,15 @@ func (t *Tree) add(parent NodeID, name string, mode, rdev uint32, c Cred) (Attr,
 	if err != nil {
 		return Attr{}, err
 	}
+	inherited, err := t.store.defaultACL(parent)
+	if err != nil {
+		return Attr{}, err
+	}
 	n, err := t.create(parent, name, mode, rdev, c)
 	if err != nil {
+		return Attr{}, err
+	}
+	if err := t.inheritACL(n, inherited, c.Umask); err != nil {
 		return Attr{}, err
 	}
 	t.retain(n)

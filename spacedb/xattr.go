@@ -106,15 +106,25 @@ func (t *Tree) changeXattr(id NodeID, name string, decide func(had bool) ([]byte
 	if had && value != nil && bytes.Equal(old, value) {
 		return nil // no change, as on ext4
 	}
-	now := t.step()
+	n.ctime = t.step()
+	t.touch(n, dirtyRow)
+	return t.putXattr(n, name, value)
+}
+
+// putXattr sets a value in memory; nil removes it.
+func (t *Tree) putXattr(n *node, name string, value []byte) error {
+	_, had, err := t.store.xattrValue(n, name)
 	switch {
+	case err != nil:
+		return err
+	case !had && value == nil:
+		return nil
 	case had && value == nil:
 		n.xattrs--
 	case !had:
 		n.xattrs++
 	}
-	s.pending.setXattr(xattrKey{n.id, name}, value)
-	n.ctime = now
+	t.store.pending.setXattr(xattrKey{n.id, name}, value)
 	t.touch(n, dirtyRow)
 	return nil
 }
