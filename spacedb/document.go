@@ -14,6 +14,8 @@ import "github.com/google/uuid"
 //   - Any other rename takes the identity along. But when new content comes to
 //     the path it left, within the quiet time, what left was a backup (patch's
 //     f.orig): the identity returns to the path (vacancy.go).
+//   - What comes within the quiet time to a path that a document was removed
+//     from goes on with its history, also when it was sealed before it came.
 //   - A name among several of one node is the document's if it was last sealed
 //     under it; a document follows any other name nowhere.
 
@@ -119,6 +121,7 @@ func (t *Tree) leaveIdentity(n, d *node, name string, now int64) error {
 	}
 	if n.document != 0 {
 		t.detach(n, at, now)
+		t.store.vacated[place{d.id, name}] = vacancy{node: n.id, document: n.document, at: now, removed: true}
 	}
 	return nil
 }
@@ -203,8 +206,30 @@ func (t *Tree) carryIdentity(n, from *node, oldName string, to *node, newName st
 	case n.document == 0:
 		return t.reclaim(to, newName, n, now)
 	}
+	if done, err := t.succeed(to, newName, n, was, at, now); done || err != nil {
+		return err
+	}
 	t.vacate(from, oldName, n, now)
 	return nil
+}
+
+// linkIdentity applies them to a new name of n: a temporary may be linked into
+// the place of what was removed. Who links an old document means two names.
+func (t *Tree) linkIdentity(n, to *node, newName string, now int64) error {
+	s := t.store
+	if n.document == 0 || n.nlink != 1 || !n.holdsContent() || now-n.btime > int64(s.options.Quiet) {
+		return t.reclaim(to, newName, n, now)
+	}
+	was, err := s.pathOf(n)
+	if err != nil {
+		return err
+	}
+	at, err := s.pathIn(to, newName)
+	if err != nil {
+		return err
+	}
+	_, err = t.succeed(to, newName, n, was, at, now)
+	return err
 }
 
 // leaveForJunk: n leaves its identity at the path it had, and with it content

@@ -28,6 +28,7 @@ import (
 //	mkdir PATH
 //	place PATH TEXT  what a sync brings
 //	rest             time passes until everything has come to rest
+//	seal             everything is sealed, as before a mirror that is followed is synced
 //	later            so much time passes, but nothing is sealed
 type dance struct {
 	name string
@@ -75,6 +76,15 @@ var dances = []dance{
 	{"removed, and a temporary linked into place",
 		"new f 1, rest, new t 2, rm f, ln t f, rm t, rest, new t 3, rm f, ln t f, rm t",
 		map[string]string{"f": "1 2 3", "t": ""}},
+	{"a temporary that was sealed at once, renamed to where the target was removed",
+		"new f 1, rest, new t 2, seal, rm f, mv t f, rest, new t 3, seal, rm f, mv t f",
+		map[string]string{"f": "1 2 3"}},
+	{"a temporary that was sealed at once, linked to where the target was removed",
+		"new f 1, rest, new t 2, seal, rm f, ln t f, rm t, rest, new t 3, seal, rm f, ln t f, rm t",
+		map[string]string{"f": "1 2 3"}},
+	{"an old document comes long after another was removed",
+		"new f 1, new t 2, rest, rm f, later, mv t f",
+		map[string]string{"f": "2"}},
 	{"patch keeps f.orig",
 		"new f 1, rest, mv f f.orig, new t 2, mv t f, rest, mv f f.orig, new t 3, mv t f",
 		map[string]string{"f": "1 2 3", "f.orig": "1 2", "t": ""}},
@@ -250,6 +260,8 @@ func (f *floor) step(step string) {
 		f.pass(2 * time.Hour)
 		ok(f.T, f.store.Seal(context.Background()))
 		ok(f.T, f.store.Sync())
+	case "seal":
+		ok(f.T, f.store.Seal(context.Background()))
 	case "later":
 		f.pass(2 * time.Hour)
 	default:

@@ -309,7 +309,7 @@ func (t *Tree) Link(id, parent NodeID, name string) (Attr, error) {
 		return Attr{}, err
 	}
 	now := t.step()
-	if err := t.reclaim(d, name, n, now); err != nil {
+	if err := t.linkIdentity(n, d, name, now); err != nil {
 		return Attr{}, err
 	}
 	if n.nameless {

@@ -7,19 +7,21 @@ type place struct {
 }
 
 // vacancy remembers, for the quiet time, that a document left a place: a save
-// that keeps a backup moves the old content aside before the new one comes. It
-// is not in the file; a crash between the two leaves the history with the backup.
+// that keeps a backup moves the old content aside before the new one comes, and
+// one that does not may remove it first. It is not in the file; a crash between
+// the two leaves the history with the backup, or waiting at the path.
 type vacancy struct {
 	node     NodeID // who carried the document away
 	version  uint64 // its content then: nobody writes to a backup
 	document int64
 	at       int64
+	removed  bool // it was: the document waits here
 }
 
 // vacate: n takes its document along from name in d.
 func (t *Tree) vacate(d *node, name string, n *node, now int64) {
 	if n.document != 0 {
-		t.store.vacated[place{d.id, name}] = vacancy{n.id, n.version, n.document, now}
+		t.store.vacated[place{d.id, name}] = vacancy{node: n.id, version: n.version, document: n.document, at: now}
 	}
 }
 
@@ -52,6 +54,20 @@ func (t *Tree) reclaim(d *node, name string, n *node, now int64) error {
 	t.detach(backup, at, now)
 	t.strip(backup, now)
 	return nil
+}
+
+// succeed lets n, which has a document of its own already, take up the one that
+// was removed from name in d a moment ago: who removes a target and renames over
+// nothing means the same as who renames over it. n's own stays at the path was.
+func (t *Tree) succeed(d *node, name string, n *node, was, at string, now int64) (done bool, err error) {
+	v, known := t.store.vacated[place{d.id, name}]
+	if !known || !v.removed || now-v.at > int64(t.store.options.Quiet) || n.document == v.document {
+		return false, nil
+	}
+	delete(t.store.vacated, place{d.id, name})
+	t.detach(n, was, now)
+	t.strip(n, now)
+	return true, t.identifyWaiting(n, at)
 }
 
 // forgetVacancies drops those whose time is over; called with mu held.
