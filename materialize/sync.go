@@ -356,12 +356,12 @@ func (s *syncer) scan(ctx context.Context, v *view) error {
 	}
 	s.options.Reporter.Tell(Event{Event: Progress, Phase: "scan"})
 	scanner := &mirrorScanner{
-		ctx: ctx, root: s.mirror.root, base: base, junk: s.store.Junk, alone: alone, now: s.options.Now, step: s.options.Reporter.Step, enter: s.options.enter,
+		ctx: ctx, root: s.mirror.root, base: base, junk: v.snapshot.Junk, alone: alone, now: s.options.Now, step: s.options.Reporter.Step, enter: s.options.enter,
 	}
 	if v.mirror, err = scanner.scan(focus, v.space); err != nil {
 		return fmt.Errorf("scan the mirror %s: %w", s.mirror.path, err)
 	}
-	if err := alone.leaveAlone(s.store.Junk, base, v.space.changed, v.mirror.changed); err != nil {
+	if err := alone.leaveAlone(v.snapshot.Junk, base, v.space.changed, v.mirror.changed); err != nil {
 		return err
 	}
 	fold := s.foldOf()

@@ -125,11 +125,13 @@ func (j *junkRules) matchName(name string) bool {
 }
 
 // Junk says whether a path is junk: it, or a directory above it.
-func (s *Store) Junk(p string) bool {
+func (s *Store) Junk(p string) bool { return s.junk.Load().match(p) }
+
+func (j *junkRules) match(p string) bool {
 	for rest := p; rest != ""; {
 		var name string
 		name, rest, _ = strings.Cut(rest, "/")
-		if name != "" && s.junkName(name) {
+		if name != "" && j.matchName(name) {
 			return true
 		}
 	}

@@ -214,7 +214,7 @@ func (l *logReader) tell(e endedEntry) error {
 
 // pathThen is the path that an entry had at a sequence number.
 func (v *Snapshot) pathThen(e namedIn, seq uint64) (path string, ok bool, err error) {
-	w := &Snapshot{store: v.store, conn: v.conn, past: &instant{seq: seq}}
+	w := &Snapshot{store: v.store, junk: v.junk, conn: v.conn, past: &instant{seq: seq}}
 	dir, ok, err := w.dirPath(e.parent, map[NodeID]string{Root: ""}, 0)
 	return joined(dir, e.name), ok, err
 }

@@ -31,6 +31,7 @@ type Item struct {
 // goroutine.
 type Snapshot struct {
 	store *Store
+	junk  *junkRules // of this moment too: a list that changes meanwhile deletes nothing
 	conn  *conn
 	seq   uint64
 	nodes int64
@@ -49,7 +50,7 @@ func (s *Store) Snapshot(ctx context.Context) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &Snapshot{store: s, conn: c}
+	v := &Snapshot{store: s, conn: c, junk: s.junk.Load()}
 	if err := c.exec("BEGIN"); err != nil {
 		s.readers.put(c)
 		return nil, err
@@ -76,6 +77,9 @@ func (v *Snapshot) Close() error {
 
 // Seq is the last operation that the snapshot shows.
 func (v *Snapshot) Seq() uint64 { return v.seq }
+
+// Junk says whether a path is junk, as Store.Junk does, by the list of this moment.
+func (v *Snapshot) Junk(path string) bool { return v.junk.match(path) }
 
 // Nodes is how many nodes its tree has.
 func (v *Snapshot) Nodes() int64 { return v.nodes }
@@ -156,7 +160,7 @@ func (v *Snapshot) scanItem(dir string, r row) (Item, error) {
 	if dir != "" {
 		path = dir + "/" + name
 	}
-	it := Item{Path: path, Attr: n.attr(), Sealed: n.sealed && n.holdsContent(), Target: r.text(21), Junk: v.store.Junk(path), ID: r.text(22), chunk: n.chunk}
+	it := Item{Path: path, Attr: n.attr(), Sealed: n.sealed && n.holdsContent(), Target: r.text(21), Junk: v.Junk(path), ID: r.text(22), chunk: n.chunk}
 	if it.Sealed {
 		it.Revision = int(r.int(23))
 		it.SHA256 = n.sha256

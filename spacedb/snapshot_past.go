@@ -82,7 +82,7 @@ func (v *Snapshot) scanPast(dir string, r row) (Item, error) {
 	if dir != "" {
 		path = dir + "/" + name
 	}
-	it := Item{Path: path, Attr: Attr{ID: NodeID(r.int(0)), Mode: uint32(r.int(2)), Nlink: 1, Mtime: r.int(3)}, Junk: v.store.Junk(path)}
+	it := Item{Path: path, Attr: Attr{ID: NodeID(r.int(0)), Mode: uint32(r.int(2)), Nlink: 1, Mtime: r.int(3)}, Junk: v.Junk(path)}
 	if mode := it.Attr.Mode; mode&^(TypeMask|PermMask) != 0 || !knownType(mode&TypeMask) {
 		return Item{}, damaged("%q had mode %o", path, mode)
 	}
