@@ -23,7 +23,7 @@ func exportCommand() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "variant", Usage: "`SHAPE` of it: by_path, flat (one directory), hierarchical (a document beside a folder of its name is that folder's index)", Value: "by_path"},
 			&cli.BoolFlag{Name: "incremental", Aliases: []string{"i"}, Usage: "bring an earlier export up to date: write what changed, remove what is gone, touch nothing else"},
-			&cli.StringFlag{Name: "at", Usage: "as it was at `MOMENT`: a time, an age (3d), run:N or before:N"},
+			&cli.StringFlag{Name: "at", Usage: "as it was at `MOMENT`: a time, an age (3d), run:N, before:N, or PATH@REV, when that revision came to be"},
 			&cli.StringSliceFlag{Name: "include", Usage: "only what matches `PATTERN`, as in .gitignore; may be repeated"},
 			&cli.StringSliceFlag{Name: "exclude", Usage: "not what matches `PATTERN`; may be repeated"},
 			&cli.BoolFlag{Name: "metadata", Usage: "NAME.meta.json beside each document: id, times, revision"},

@@ -17,7 +17,7 @@ func restoreCommand() *cli.Command {
 			"or all that a run deleted or replaced. Nothing is deleted, and what is overwritten stays in history",
 		UsageText: "restore [SPACE] PATH[@REV] [--at WHEN] [--to PATH] [--dry-run]\n   spacefs restore [SPACE] --run N [--to PATH] [--dry-run]",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "at", Usage: "as it was `WHEN`: a time, a date (its end), 2h or 3d ago, run:N or before:N (just after or before a run)"},
+			&cli.StringFlag{Name: "at", Usage: "as it was `WHEN`: a time, a date (its end), 2h or 3d ago, run:N or before:N (just after or before a run), PATH@REV"},
 			&cli.Int64Flag{Name: "run", Usage: "what run `N` deleted, replaced or changed"},
 			&cli.StringFlag{Name: "to", Usage: "restore to another `PATH` of the space"},
 			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "say what would be restored, and do nothing"},

@@ -11,12 +11,14 @@ import (
 // ErrNoPast: the space does not reach back so far.
 var ErrNoPast = errors.New("the past does not reach back so far")
 
-// Moment is a point in the past of a space: a time, or just before or just
-// after a run.
+// Moment is a point in the past of a space: a time, just before or just after a
+// run, or when a revision came to be.
 type Moment struct {
 	Time   time.Time `json:"time,omitzero"`
 	Before int64     `json:"before,omitempty"` // a run
 	After  int64     `json:"after,omitempty"`  // a run
+	Path   string    `json:"path,omitempty"`   // of a document, and Rev is one of its revisions
+	Rev    string    `json:"rev,omitempty"`
 }
 
 func (m Moment) String() string {
@@ -25,15 +27,17 @@ func (m Moment) String() string {
 		return fmt.Sprintf("before run %d", m.Before)
 	case m.After != 0:
 		return fmt.Sprintf("after run %d", m.After)
+	case m.Path != "":
+		return m.Path + "@" + m.Rev
 	}
 	return m.Time.Local().Format(time.RFC3339)
 }
 
 // ParseMoment reads a moment as people write it: a time or a date (RFC 3339,
-// the end of that day), how long ago (90m, 2h, 3d, 2w), or run:N and before:N,
-// just after and just before a run.
+// the end of that day), how long ago (90m, 2h, 3d, 2w), run:N and before:N, just
+// after and just before a run, or PATH@REV, when that revision came to be.
 func ParseMoment(text string, now time.Time) (Moment, error) {
-	bad := fmt.Errorf("%q is no moment: give a time (2006-01-02T15:04), a date, an age (90m, 2h, 3d), run:N or before:N", text)
+	bad := fmt.Errorf("%q is no moment: give a time (2006-01-02T15:04), a date, an age (90m, 2h, 3d), run:N, before:N or PATH@REV", text)
 	if word, number, found := strings.Cut(text, ":"); found && (word == "run" || word == "before") {
 		run, err := strconv.ParseInt(number, 10, 64)
 		switch {
@@ -49,6 +53,9 @@ func ParseMoment(text string, now time.Time) (Moment, error) {
 	}
 	if age, err := ParseAge(text); err == nil {
 		return Moment{Time: now.Add(-age)}, nil
+	}
+	if i := strings.LastIndexByte(text, '@'); i > 0 && i < len(text)-1 {
+		return Moment{Path: text[:i], Rev: text[i+1:]}, nil
 	}
 	return Moment{}, bad
 }

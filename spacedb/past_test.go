@@ -100,7 +100,11 @@ func TestTheTreeAsItWas(t *testing.T) {
 	settle(t, s)
 	samePicture(t, "an hour ago", then(t, s, Moment{Time: at}), before)
 	samePicture(t, "now", then(t, s, Moment{Time: c.at}), now(t, s))
+	samePicture(t, "when the note was first made", then(t, s, Moment{Path: "papers/a.md", Rev: "1"}), before)
 
+	if _, err := s.SnapshotAt(context.Background(), Moment{Path: "papers/a.md", Rev: "9"}); !errors.Is(err, ErrNoRevision) {
+		t.Errorf("a revision that never was: %v", err)
+	}
 	if _, err := s.SnapshotAt(context.Background(), Moment{Time: at.Add(-time.Minute)}); !errors.Is(err, ErrNoPast) {
 		t.Errorf("before the space was made: %v", err)
 	}
@@ -307,12 +311,13 @@ func TestMomentsAsPeopleWriteThem(t *testing.T) {
 		"1w2d3h":               {Time: at.Add(-(9*24 + 3) * time.Hour)},
 		"run:7":                {After: 7},
 		"before:7":             {Before: 7},
+		"a@b/c.md@3":           {Path: "a@b/c.md", Rev: "3"},
 	} {
-		if got, err := ParseMoment(text, at); err != nil || !got.Time.Equal(want.Time) || got.Before != want.Before || got.After != want.After {
+		if got, err := ParseMoment(text, at); err != nil || !got.Time.Equal(want.Time) || got.Before != want.Before || got.After != want.After || got.Path != want.Path || got.Rev != want.Rev {
 			t.Errorf("%s: %v, %v", text, got, err)
 		}
 	}
-	for _, text := range []string{"", "yesterday", "run:", "run:0", "run:-1", "before:x", "-3d", "3", "d", "3d-2h", "99999999y"} {
+	for _, text := range []string{"", "yesterday", "run:", "run:0", "run:-1", "before:x", "-3d", "3", "d", "3d-2h", "99999999y", "@3", "a@"} {
 		if m, err := ParseMoment(text, at); err == nil {
 			t.Errorf("%q is taken for %v", text, m)
 		}

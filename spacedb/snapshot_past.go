@@ -22,12 +22,23 @@ func (s *Store) SnapshotAt(ctx context.Context, m Moment) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	at, err := v.conn.instant(m)
+	at, err := v.instant(m)
 	if err != nil {
 		return nil, errors.Join(err, v.Close())
 	}
 	v.past = &at
 	return v, nil
+}
+
+func (v *Snapshot) instant(m Moment) (instant, error) {
+	if m.Path != "" {
+		_, r, err := v.openRevision(m.Path, m.Rev)
+		if err != nil {
+			return instant{}, fmt.Errorf("%s: %w", m, err)
+		}
+		m = Moment{Time: r.Time}
+	}
+	return v.conn.instant(m)
 }
 
 // pastEntries is a directory (?1) at an instant, with the revision that each
