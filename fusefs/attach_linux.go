@@ -12,25 +12,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// attach mounts at dir and returns a server that does not serve yet. The system
+// attach mounts at dir and returns a server that does not serve yet, and the
+// number of its open /dev/fuse. The system
 // call and the helper are ours and not go-fuse's: its direct mount leaks
 // /dev/fuse to children, and a child that has it keeps the mount of a killed
 // daemon hanging instead of dead; and what fusermount3 has to say goes to
 // standard error, which a daemon does not have.
-func attach(fs fuse.RawFileSystem, dir string, options *fuse.MountOptions, o Options) (*fuse.Server, error) {
-	fd, err := mountDirectly(dir, o)
+func attach(fs fuse.RawFileSystem, dir string, options *fuse.MountOptions, o Options) (server *fuse.Server, fd int, err error) {
+	fd, err = mountDirectly(dir, o)
 	if err == unix.EPERM || err == unix.EACCES {
 		fd, err = mountByHelper(dir, o)
 	}
 	if err != nil {
-		return nil, err
+		return nil, -1, err
 	}
-	server, err := fuse.NewServer(fs, fmt.Sprintf("/dev/fd/%d", fd), options)
+	server, err = fuse.NewServer(fs, fmt.Sprintf("/dev/fd/%d", fd), options)
 	if err != nil {
 		unix.Close(fd)
-		return nil, errors.Join(err, detach(dir))
+		return nil, -1, errors.Join(err, detach(dir))
 	}
-	return server, nil
+	return server, fd, nil
 }
 
 // settled returns once the mount answers.

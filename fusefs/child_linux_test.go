@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-var roles = map[string]func(args []string) error{"serve": serve, "map": writeMapped, "differ": compareWorlds, "lock": tryLock, "hold": hold}
+var roles = map[string]func(args []string) error{"serve": serve, "map": writeMapped, "differ": compareWorlds, "lock": tryLock, "hold": hold, "visit": visit}
 
 // child is the test binary in another role. The kernel kills it with us.
 func child(t *testing.T, role string, args ...string) *exec.Cmd {
@@ -54,6 +54,30 @@ func serve(args []string) error {
 	fmt.Println("mounted")
 	s.Wait()
 	return nil
+}
+
+// visit serves a mount and works in it without a pause, until it is killed.
+func visit(args []string) error {
+	store, err := spacedb.Create(args[0], spacedb.Options{})
+	if err != nil {
+		return err
+	}
+	a, err := store.Tree(spacedb.Actor{Origin: spacedb.OriginImport}).Mknod(spacedb.Root, "f", spacedb.TypeRegular|0o644, 0, spacedb.Cred{})
+	if err != nil {
+		return err
+	}
+	s, err := fusefs.Mount(store, args[1], fusefs.Options{})
+	if err != nil {
+		return err
+	}
+	fmt.Println("mounted")
+	for {
+		s.Busy(a.ID)
+		// Nothing is remembered: each visit asks the mount.
+		if err := os.WriteFile("/proc/sys/vm/drop_caches", []byte("2"), 0); err != nil {
+			return err
+		}
+	}
 }
 
 // writeMapped writes text into a file through a shared mapping. It must be

@@ -15,7 +15,7 @@ import (
 // and echo, which stands before everything else, answers it with what is there
 // already: the store sees nothing of it, and the kernel tells the watchers.
 //
-// Its requests are known by the thread they come from. By which number the
+// Its requests are known by the thread they come from, the visitor's. By which number the
 // kernel calls that thread, the kernel says itself (introduce); until it has,
 // nothing is echoed.
 type echo struct {

@@ -8,9 +8,11 @@ import (
 	"spacefs/spacedb"
 )
 
-// introduce lets the kernel say by which number it knows this thread.
+// introduce lets the kernel say by which number it knows the visitor's thread.
 func (e *echo) introduce(s *Server) {
-	_ = again(func() error { _, err := unix.Getxattr(s.dir, e.probe, nil); return err })
+	s.visitor.do(func() {
+		_ = again(func() error { _, err := unix.Getxattr(s.dir, e.probe, nil); return err })
+	})
 }
 
 // The rest is best effort: a watcher that hears nothing is no reason to fail,
@@ -33,8 +35,12 @@ func (e *echo) moved(s *Server, from place, c entryChange) (done bool) {
 	if !e.stands(c) {
 		return false // changed again; that change follows
 	}
+	there, err := s.store.Path(c.parent)
+	if err != nil {
+		return false
+	}
 	e.at(s, from, func(old int) {
-		e.at(s, c.place, func(dir int) {
+		s.inside(there, func(dir int) {
 			e.perform(act{hides: c.place, was: c.was, shows: from}, func() {
 				done = again(func() error { return unix.Renameat(old, from.name, dir, c.name) }) == nil
 			})
@@ -107,20 +113,14 @@ func create(dir int, name string, a spacedb.Attr) {
 	})
 }
 
+// at runs work, which makes system calls only, in the directory of a place.
 func (e *echo) at(s *Server, p place, work func(dir int)) {
 	if e.thread.Load() == 0 {
 		return
 	}
-	path, err := s.store.Path(p.parent)
-	if err != nil {
-		return
+	if path, err := s.store.Path(p.parent); err == nil {
+		s.visitor.do(func() { s.inside(path, work) })
 	}
-	dir, err := s.visit(path)
-	if err != nil {
-		return
-	}
-	defer unix.Close(dir)
-	work(dir)
 }
 
 // touch is heard as IN_ATTRIB; of the modification time alone as IN_MODIFY.

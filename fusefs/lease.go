@@ -11,7 +11,7 @@ import (
 // us of open and close, so it is asked when it matters, through the mount
 // itself: the caller must hold nothing that a request needs. Where it cannot be
 // known, false: then the time that a document was quiet decides alone.
-func (s *Server) Busy(id spacedb.NodeID) bool {
+func (s *Server) Busy(id spacedb.NodeID) (busy bool) {
 	at, err := s.store.Path(id)
 	if err != nil {
 		return false
@@ -22,5 +22,6 @@ func (s *Server) Busy(id spacedb.NodeID) bool {
 		return false
 	}
 	dir, name := path.Split(at)
-	return s.hasWriter(strings.TrimSuffix(dir, "/"), name)
+	s.visitor.do(func() { busy = s.hasWriter(strings.TrimSuffix(dir, "/"), name) })
+	return busy
 }

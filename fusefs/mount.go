@@ -31,6 +31,7 @@ type Server struct {
 	fuse     *fuse.Server
 	counter  *counter
 	notifier *notifier
+	visitor  *visitor
 	ended    chan struct{}
 
 	// visiting is held shared by those of us who work inside the mount, so that
@@ -72,14 +73,18 @@ func mount(store *spacedb.Store, dir string, o Options) (*Server, error) {
 		ended:   make(chan struct{}),
 	}
 	echo := newEcho(s.counter, files)
-	if s.fuse, err = attach(echo, dir, mountOptions(o), o); err != nil {
+	var fd int
+	if s.fuse, fd, err = attach(echo, dir, mountOptions(o), o); err != nil {
 		return nil, err
 	}
+	s.visitor = newVisitor(fd)
 	s.notifier = newNotifier(s, echo, store.Watch())
 	go s.serve()
-	if err = settled(s.fuse, dir); err == nil {
-		s.device, err = deviceOf(dir)
-	}
+	s.visitor.do(func() {
+		if err = settled(s.fuse, dir); err == nil {
+			s.device, err = deviceOf(dir)
+		}
+	})
 	s.notifier.start()
 	if err != nil {
 		return nil, errors.Join(err, detach(dir))
@@ -121,6 +126,7 @@ func mountOptions(o Options) *fuse.MountOptions {
 func (s *Server) serve() {
 	s.fuse.Serve()
 	s.notifier.stop()
+	s.visitor.stop()
 	close(s.ended)
 }
 

@@ -32,12 +32,13 @@ func renameFlags(flags uint32) (ours uint32) {
 }
 
 // attach lets go-fuse mount with macFUSE's helper.
-func attach(fs fuse.RawFileSystem, dir string, options *fuse.MountOptions, o Options) (*fuse.Server, error) {
+func attach(fs fuse.RawFileSystem, dir string, options *fuse.MountOptions, o Options) (server *fuse.Server, fd int, err error) {
 	options.Options = []string{"default_permissions"}
 	if o.ReadOnly {
 		options.Options = append(options.Options, "ro")
 	}
-	return fuse.NewServer(fs, dir, options)
+	server, err = fuse.NewServer(fs, dir, options)
+	return server, -1, err
 }
 
 func settled(server *fuse.Server, _ string) error { return server.WaitMount() }

@@ -306,6 +306,43 @@ func TestDeadMountsAreHealed(t *testing.T) {
 	}
 }
 
+// A process that is killed while it works inside its own mount ends, and the
+// mount with it.
+func TestAKilledServerThatIsInItsMountEnds(t *testing.T) {
+	needFUSE(t)
+	needRoot(t) // to drop caches
+	dir := t.TempDir()
+	for round := range 25 {
+		server := child(t, "visit", filepath.Join(t.TempDir(), "s.space"), dir)
+		out, err := server.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := server.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := out.Read(make([]byte, 1)); err != nil {
+			t.Fatalf("the child did not mount: %v", err)
+		}
+		time.Sleep(time.Duration(round) * 500 * time.Microsecond) // to be caught at another step each time
+		ended := make(chan struct{})
+		go func() {
+			_ = server.Process.Kill()
+			_ = server.Wait()
+			close(ended)
+		}()
+		select {
+		case <-ended:
+		case <-time.After(20 * time.Second):
+			_ = unix.Unmount(dir, unix.MNT_FORCE)
+			t.Fatalf("round %d: killed 20 s ago, and still there", round)
+		}
+		if healed, err := fusefs.Heal(dir); !healed || err != nil {
+			t.Fatalf("a dead mount: %v %v", healed, err)
+		}
+	}
+}
+
 // SPACEFS_MOUNTS is how many; `make soak` takes 1000.
 func TestMountsLeaveNothingBehind(t *testing.T) {
 	needFUSE(t)

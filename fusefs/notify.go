@@ -1,7 +1,6 @@
 package fusefs
 
 import (
-	"runtime"
 	"sync"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -48,9 +47,6 @@ func (n *notifier) stop() {
 func (n *notifier) run() {
 	defer n.done.Done()
 	<-n.begin
-	// The echo is recognised by its thread. It is not unlocked: the thread ends
-	// with this goroutine, and nobody else's requests are taken for ours.
-	runtime.LockOSThread()
 	n.visit(n.echo.introduce)
 	for {
 		changes, ok := n.watch.Next()

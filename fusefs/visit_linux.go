@@ -8,8 +8,9 @@ import (
 
 // Working inside our own mount: every system call here is answered by other
 // goroutines of this process, so whoever makes one holds nothing that a request
-// needs. They are plain blocking calls; os.Open would register the file with the
-// runtime's poller, which asks the mount on its own.
+// needs, and makes it on the visitor's thread. They are plain blocking calls;
+// os.Open would register the file with the runtime's poller, which asks the mount
+// on its own.
 
 func deviceOf(dir string) (uint64, error) {
 	var st unix.Stat_t
@@ -51,6 +52,16 @@ func (s *Server) visit(dir string) (fd int, err error) {
 		return err
 	})
 	return fd, err
+}
+
+// inside runs work in a directory of the mount, if it is there.
+func (s *Server) inside(path string, work func(dir int)) {
+	dir, err := s.visit(path)
+	if err != nil {
+		return
+	}
+	defer unix.Close(dir)
+	work(dir)
 }
 
 // openAt opens a document without following a symlink or waiting for anybody.
