@@ -67,7 +67,7 @@ func (v *visitor) run(device int, away chan<- struct{}) {
 // leaveFiles gives the calling thread a table of files of its own. It keeps those
 // of the runtime's poller, which any thread may have to wake.
 func leaveFiles(device int) {
-	time.Sleep(1) // the poller is there from the first timer on
+	time.Sleep(time.Nanosecond) // the poller is there from the first timer on
 	if unix.Unshare(unix.CLONE_FILES) != nil {
 		return // then it is as dangerous as it was
 	}
