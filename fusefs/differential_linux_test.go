@@ -36,13 +36,11 @@ func TestDifferential(t *testing.T) {
 func differ(t *testing.T, args ...string) {
 	m := mountWith(t, spacedb.Options{Quiet: 10 * time.Millisecond, Delay: 5 * time.Millisecond, Nodes: 20},
 		fusefs.Options{AllowOther: os.Getuid() == 0})
-	plain := t.TempDir()
-	for dir := plain; dir != "/" && os.Getuid() == 0; dir = filepath.Dir(dir) { // others must get there
-		if err := os.Chmod(dir, 0o755); err != nil || filepath.Dir(dir) == os.TempDir() {
-			break
-		}
-	}
+	plain := plainDirectory(t)
 	m.ok(os.Chmod(m.dir, 0o755))
+	for dir := filepath.Dir(m.dir); dir != "/" && dir != os.TempDir() && os.Getuid() == 0; dir = filepath.Dir(dir) { // others must get there
+		m.ok(os.Chmod(dir, 0o755))
+	}
 	cmd := child(t, "differ", append([]string{m.dir, plain}, args...)...)
 	var report bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &report, &report
@@ -62,6 +60,21 @@ type pair struct {
 
 // roundLength is how many actions happen to one tree.
 const roundLength = 150
+
+// plainDirectory is on a disk where /var/tmp is: a tmpfs, as /tmp may be, has its
+// own idea of times.
+func plainDirectory(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/var/tmp", "spacefs-plain-")
+	if err == nil {
+		err = os.Chmod(dir, 0o755)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
 
 // compareWorlds is differ's other half: mount and plain directory, seed and
 // seconds; or, instead of a seed, the name of a sequence that was found once.

@@ -103,15 +103,18 @@ func TestSyncWatchKeepsAnUnmountedSpaceInStep(t *testing.T) {
 	cmd.Stderr = &told
 	b.ok(cmd.Start())
 	b.Cleanup(func() { _ = cmd.Process.Kill() })
-	for {
-		r := b.run("cat", "watched.space", "a.md") // through its socket, once it listens
-		if r.code == 0 && r.stdout == "one\n" {
+	// Who opened the space now, to ask, would keep the watch from it.
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		holder, _ := os.ReadFile(b.path("watched.space.lock"))
+		if strings.Contains(string(holder), ".sock") {
 			break
 		}
-		if r.code != 0 && r.code != 11 && r.code != 1 {
-			t.Fatal(r)
+		if time.Now().After(deadline) {
+			t.Fatalf("it does not watch: %s", told.String())
 		}
-		time.Sleep(10 * time.Millisecond)
+	}
+	if got := b.done("cat", "watched.space", "a.md"); got != "one\n" { // through its socket
+		t.Fatalf("a.md holds %q", got)
 	}
 	for m := b.mirrors("watched.space"); len(m) == 0 || m[0].Live == nil; m = b.mirrors("watched.space") {
 		time.Sleep(10 * time.Millisecond)

@@ -24,7 +24,8 @@ const (
 // Watch delivers changes in order to one receiver. It never makes the changer
 // wait: what is not fetched yet is queued.
 type Watch struct {
-	from *watchers
+	from   *watchers
+	settle func() // returns when no operation is under way
 
 	mu     sync.Mutex
 	ready  sync.Cond
@@ -39,7 +40,10 @@ type watchers struct {
 
 // Watch starts watching; Close it.
 func (s *Store) Watch() *Watch {
-	w := &Watch{from: &s.watchers}
+	w := &Watch{from: &s.watchers, settle: func() {
+		s.mu.Lock()   // who changes the tree holds it until everything is told
+		s.mu.Unlock() //lint:ignore SA2001 to have had it is the point
+	}}
 	w.ready.L = &w.mu
 	s.watchers.mu.Lock()
 	defer s.watchers.mu.Unlock()
@@ -50,13 +54,17 @@ func (s *Store) Watch() *Watch {
 	return w
 }
 
-// Next waits for changes; ok is false after Close.
+// Next waits for changes; ok is false after Close. What one operation tells comes
+// together: a rename is never seen by halves.
 func (w *Watch) Next() (changes []Change, ok bool) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	for len(w.queue) == 0 && !w.closed {
 		w.ready.Wait()
 	}
+	w.mu.Unlock()
+	w.settle()
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	changes, w.queue = w.queue, nil
 	return changes, len(changes) > 0
 }
