@@ -9,6 +9,9 @@ ifeq ($(shell uname),Linux)
 export CGO_CFLAGS := -O2 -g -DHAVE_FDATASYNC=1
 endif
 
+# Tests take the same random way each time; these look for new ones.
+fuzz crash power sabotage soak: export SPACEFS_SEED ?= random
+
 help:
 	@echo 'make demo    install what is missing, build, and show the whole way on a small tree'
 	@echo 'make test    install what is missing and run every test'

@@ -3,24 +3,10 @@ package fusefs_test
 import (
 	"fmt"
 	"math/rand"
-	"os"
-	"strconv"
 	"strings"
-	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
-
-// seedOf prints the seed of a random test; SPACEFS_SEED replays one.
-func seedOf(t *testing.T) int64 {
-	seed := time.Now().UnixNano()
-	if s := os.Getenv("SPACEFS_SEED"); s != "" {
-		seed, _ = strconv.ParseInt(s, 10, 64)
-	}
-	t.Logf("seed %d (replay with SPACEFS_SEED=%d)", seed, seed)
-	return seed
-}
 
 // action is one system call, or a few that belong together. It says everything
 // itself and depends on nothing before it, so that a sequence of them means

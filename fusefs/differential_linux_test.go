@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"spacefs/fusefs"
+	"spacefs/internal/seed"
 	"spacefs/spacedb"
 )
 
@@ -24,7 +25,7 @@ import (
 // becomes of the files. What it finds it shrinks to the shortest sequence that
 // still makes a difference. SPACEFS_FUZZ_SECONDS says how long.
 func TestDifferential(t *testing.T) {
-	seed, seconds := seedOf(t), 15
+	seed, seconds := seed.Of(t), 15
 	if s := os.Getenv("SPACEFS_FUZZ_SECONDS"); s != "" {
 		seconds, _ = strconv.Atoi(s)
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"spacefs/internal/seed"
 	"strconv"
 	"strings"
 	"sync"
@@ -30,20 +31,11 @@ func crashRounds(t *testing.T) int {
 	return n
 }
 
-// seeded is a source of randomness that can be had again with SPACEFS_SEED. What
-// a kill interrupts depends on the machine too.
+// seeded is the source of a test's randomness. What a kill interrupts depends on
+// the machine too.
 func seeded(t *testing.T) *rand.Rand {
 	t.Helper()
-	seed := time.Now().UnixNano()
-	if text := os.Getenv("SPACEFS_SEED"); text != "" {
-		n, err := strconv.ParseInt(text, 10, 64)
-		if err != nil {
-			t.Fatal("SPACEFS_SEED: ", err)
-		}
-		seed = n
-	}
-	t.Logf("SPACEFS_SEED=%d", seed)
-	return rand.New(rand.NewSource(seed))
+	return rand.New(rand.NewSource(seed.Of(t)))
 }
 
 // scatter fills a directory with files of many sizes.

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"spacefs/internal/seed"
 	"strconv"
 	"strings"
 	"sync"
@@ -30,8 +31,9 @@ func TestSoak(t *testing.T) {
 	pid := b.status("docs.space").PID
 	var early load
 	const samples = 8
+	first := seed.Of(t)
 	for i := range samples {
-		seed := uint64(time.Now().UnixNano())
+		seed := uint64(first) + uint64(i)
 		operations := b.work(seed, length/samples)
 		b.done("sync", "docs.space", "mirror")
 		b.rest("docs.space")

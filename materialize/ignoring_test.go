@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"spacefs/internal/seed"
 	"strconv"
 	"strings"
 	"testing"
@@ -121,9 +122,7 @@ func TestIgnoringAgreesWithGit(t *testing.T) {
 	if _, err := exec.LookPath("git"); err != nil {
 		t.Skip("SKIPPED: needs git")
 	}
-	seed := rand.Int63()
-	t.Logf("seed %d", seed)
-	rng := rand.New(rand.NewSource(seed))
+	rng := rand.New(rand.NewSource(seed.Of(t)))
 	names := []string{"a", "b", "ab", "a.b", "b.a", "x", "-a"}
 	patterns := []string{"a", "*.b", "/a", "a/b", "!a", "!*.b", "b/", "*", "!*/", "**/x", "a/**", "/*/b", "!/a/b", "?b", "[ab]", "[!a]*", "\\!a", "a/*/x", "!x"}
 	checked, rounds := 0, 20

@@ -11,12 +11,12 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"spacefs/conflict"
+	"spacefs/internal/seed"
 	"spacefs/materialize/manifest"
 	"spacefs/spacedb"
 )
@@ -403,12 +403,7 @@ func TestExportAndImportAreInverse(t *testing.T) {
 // strategies decide leaves them equal, a second has nothing to do, and no
 // content that ever was is lost.
 func TestRandomTreesConverge(t *testing.T) {
-	seed := time.Now().UnixNano()
-	if s := os.Getenv("SPACEFS_SEED"); s != "" {
-		seed, _ = strconv.ParseInt(s, 10, 64)
-	}
-	t.Logf("seed %d (replay with SPACEFS_SEED=%d)", seed, seed)
-	r := rand.New(rand.NewSource(seed))
+	r := rand.New(rand.NewSource(seed.Of(t)))
 	paths := []string{"a", "b", "d", "d/a", "d/b", "d/e", "d/e/a", "d/e/b", "x/y", "x"}
 	for round := range 25 {
 		p := newPair(t)
@@ -439,7 +434,7 @@ func TestRandomTreesConverge(t *testing.T) {
 				t.Errorf("a second sync does %+v", again.Plan.Actions)
 			}
 			if t.Failed() {
-				t.Fatalf("seed %d, round %d, step %d", seed, round, step)
+				t.Fatalf("round %d, step %d", round, step)
 			}
 		}
 	}

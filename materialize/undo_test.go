@@ -9,9 +9,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"spacefs/conflict"
+	"spacefs/internal/seed"
 	"spacefs/spacedb"
 )
 
@@ -39,15 +39,10 @@ func (p *pair) quiet(what string) {
 // go: many when a person asks for it.
 func seeded(t *testing.T, rounds int) (*rand.Rand, int) {
 	t.Helper()
-	seed := time.Now().UnixNano()
-	if s := os.Getenv("SPACEFS_SEED"); s != "" {
-		seed, _ = strconv.ParseInt(s, 10, 64)
-	}
 	if s := os.Getenv("SPACEFS_UNDO_ROUNDS"); s != "" {
 		rounds, _ = strconv.Atoi(s)
 	}
-	t.Logf("%d rounds, seed %d (replay with SPACEFS_SEED=%d)", rounds, seed, seed)
-	return rand.New(rand.NewSource(seed)), rounds
+	return rand.New(rand.NewSource(seed.Of(t))), rounds
 }
 
 // shake changes both sides at random.

@@ -5,10 +5,8 @@ import (
 	"context"
 	"fmt"
 	"math/rand"
-	"os"
-	"strconv"
+	"spacefs/internal/seed"
 	"testing"
-	"time"
 )
 
 // noise is content that no two chunks have in common.
@@ -108,12 +106,7 @@ func TestCopiesRefuseWhatIsNone(t *testing.T) {
 // TestRandomCopies copies, writes, punches, cuts, removes, seals and packs a few
 // documents at random and compares them with plain memory.
 func TestRandomCopies(t *testing.T) {
-	seed := time.Now().UnixNano()
-	if v := os.Getenv("SPACEFS_SEED"); v != "" {
-		seed = must(strconv.ParseInt(v, 10, 64))
-	}
-	t.Logf("seed %d (replay with SPACEFS_SEED=%d)", seed, seed)
-	r := rand.New(rand.NewSource(seed))
+	r := rand.New(rand.NewSource(seed.Of(t)))
 	s, path := newSpace(t, calm)
 	tr := s.Tree(mount)
 	const most = 6 * chunkSize

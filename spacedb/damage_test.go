@@ -7,21 +7,15 @@ import (
 	"math/rand"
 	"os"
 	"path/filepath"
-	"strconv"
+	"spacefs/internal/seed"
 	"testing"
-	"time"
 )
 
 // TestDamageIsRefusedOrFound turns bits in a space file. Whatever that hits, the
 // file is refused, or Check names something, or nothing that anybody reads is
 // different; and nothing crashes or hangs.
 func TestDamageIsRefusedOrFound(t *testing.T) {
-	seed := time.Now().UnixNano()
-	if text := os.Getenv("SPACEFS_SEED"); text != "" {
-		seed, _ = strconv.ParseInt(text, 10, 64)
-	}
-	t.Logf("SPACEFS_SEED=%d", seed)
-	rng := rand.New(rand.NewSource(seed))
+	rng := rand.New(rand.NewSource(seed.Of(t)))
 	path := filepath.Join(t.TempDir(), "whole.space")
 	s := must(Create(path, calm))
 	tr := s.Tree(mount)

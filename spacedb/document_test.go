@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"spacefs/internal/seed"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -349,19 +350,17 @@ func TestRandomDancesLoseNothing(t *testing.T) {
 	if n, err := strconv.Atoi(os.Getenv("SPACEFS_DANCE_ROUNDS")); err == nil {
 		rounds = n
 	}
-	for round := range rounds {
-		seed := uint64(time.Now().UnixNano()) + uint64(round)
-		if s, err := strconv.ParseUint(os.Getenv("SPACEFS_DANCE_SEED"), 10, 64); err == nil {
-			seed = s
-		}
+	first := seed.Of(t)
+	for round := range int64(rounds) {
+		seed := first + round
 		passed := t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			f := newFloor(t)
 			f.step("mkdir d")
-			rng := rand.New(rand.NewPCG(seed, 0))
+			rng := rand.New(rand.NewPCG(uint64(seed), 0))
 			var done []string
 			defer func() {
 				if t.Failed() {
-					t.Logf("SPACEFS_DANCE_SEED=%d: %s", seed, strings.Join(done, ", "))
+					t.Logf("SPACEFS_SEED=%d: %s", seed, strings.Join(done, ", "))
 				}
 			}()
 			rested := map[string]bool{}

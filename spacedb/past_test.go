@@ -7,9 +7,8 @@ import (
 	"io"
 	"maps"
 	"math/rand/v2"
-	"os"
 	"slices"
-	"strconv"
+	"spacefs/internal/seed"
 	"testing"
 	"time"
 )
@@ -190,12 +189,7 @@ func TestTheTreeBeforeAndAfterARun(t *testing.T) {
 
 // Random changes, and the tree looked at as it was after each of them.
 func TestEveryStateCanBeSeenAgain(t *testing.T) {
-	seed := rand.Uint64()
-	if text := os.Getenv("SPACEFS_SEED"); text != "" {
-		seed = must(strconv.ParseUint(text, 10, 64))
-	}
-	t.Logf("SPACEFS_SEED=%d", seed)
-	rnd := rand.New(rand.NewPCG(seed, 1))
+	rnd := rand.New(rand.NewPCG(uint64(seed.Of(t)), 1))
 	c := newClock()
 	s, path := newSpace(t, c.options())
 	type state struct {
@@ -236,7 +230,7 @@ func TestEveryStateCanBeSeenAgain(t *testing.T) {
 				delete(got, p)
 			}
 		}
-		samePicture(t, fmt.Sprintf("seed %d, state %d", seed, i), got, want.tree)
+		samePicture(t, fmt.Sprintf("state %d", i), got, want.tree)
 	}
 }
 

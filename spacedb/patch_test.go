@@ -5,9 +5,8 @@ import (
 	"fmt"
 	"io"
 	"math/rand"
-	"os"
+	"spacefs/internal/seed"
 	"testing"
-	"time"
 )
 
 // forget drops the clean pages, as time and other work do.
@@ -151,12 +150,7 @@ func TestAContentThatGoesTakesItsPatchesAlong(t *testing.T) {
 // reopened, in whatever order: the content is what a plain buffer holds, in
 // memory and in a snapshot.
 func TestPatchedContentIsWhatWasWritten(t *testing.T) {
-	seed := time.Now().UnixNano()
-	if env := os.Getenv("SPACEFS_SEED"); env != "" {
-		fmt.Sscan(env, &seed)
-	}
-	t.Logf("SPACEFS_SEED=%d", seed)
-	rng := rand.New(rand.NewSource(seed))
+	rng := rand.New(rand.NewSource(seed.Of(t)))
 	s, path := newSpace(t, calm)
 	id, want := largeFile(t, s, 6*chunkSize+1000)
 	for step := range 400 {

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"os"
+	"spacefs/internal/seed"
 	"strconv"
 	"strings"
 	"testing"
@@ -92,12 +92,7 @@ func note(rnd *rand.Rand, was string, n int) string {
 }
 
 func TestPruneKeepsWhatItsRulesSay(t *testing.T) {
-	seed := rand.Uint64()
-	if text := os.Getenv("SPACEFS_SEED"); text != "" {
-		seed = must(strconv.ParseUint(text, 10, 64))
-	}
-	t.Logf("SPACEFS_SEED=%d", seed)
-	rnd := rand.New(rand.NewPCG(seed, 2))
+	rnd := rand.New(rand.NewPCG(uint64(seed.Of(t)), 2))
 	c := newClock()
 	s, path := newSpace(t, c.options())
 	tr := s.Tree(mount)

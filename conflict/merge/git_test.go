@@ -8,37 +8,25 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"spacefs/internal/seed"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 )
 
 // The oracle is git: on random texts the merged bytes, markers included, and the
 // number of conflicts must be those of `git merge-file`. SPACEFS_MERGE_ROUNDS
-// sets how many, SPACEFS_MERGE_SEED repeats one sequence.
-
-const rounds = 300
-
-func fromEnv(t *testing.T, name string, otherwise int64) int64 {
-	text := os.Getenv(name)
-	if text == "" {
-		return otherwise
-	}
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil {
-		t.Fatalf("%s: %v", name, err)
-	}
-	return n
-}
+// sets how many.
 
 func TestMergesAreGits(t *testing.T) {
 	if _, err := exec.LookPath("git"); err != nil {
 		t.Skip("git is not installed")
 	}
-	seed := fromEnv(t, "SPACEFS_MERGE_SEED", time.Now().UnixNano())
-	count := int(fromEnv(t, "SPACEFS_MERGE_ROUNDS", rounds))
-	rnd := rand.New(rand.NewSource(seed))
+	count := 300
+	if n, err := strconv.Atoi(os.Getenv("SPACEFS_MERGE_ROUNDS")); err == nil {
+		count = n
+	}
+	rnd := rand.New(rand.NewSource(seed.Of(t)))
 	dir := t.TempDir()
 	var clean, conflicts int
 	for i := range count {
@@ -49,7 +37,7 @@ func TestMergesAreGits(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(got.Text, want) || got.Conflicts != n {
-			t.Fatalf("seed %d, case %d: %d conflicts, git %d\nbase   %q\nspace  %q\nmirror %q\ngot  %q\ngit  %q", seed, i, got.Conflicts, n, base, space, mirror, got.Text, want)
+			t.Fatalf("case %d: %d conflicts, git %d\nbase   %q\nspace  %q\nmirror %q\ngot  %q\ngit  %q", i, got.Conflicts, n, base, space, mirror, got.Text, want)
 		}
 		if n == 0 {
 			clean++
@@ -57,7 +45,7 @@ func TestMergesAreGits(t *testing.T) {
 			conflicts++
 		}
 	}
-	t.Logf("seed %d: %d cases as git does them, %d clean and %d with conflicts", seed, count, clean, conflicts)
+	t.Logf("%d cases as git does them, %d clean and %d with conflicts", count, clean, conflicts)
 }
 
 func gitMerge(t *testing.T, dir string, base, space, mirror []byte) (text []byte, conflicts int) {

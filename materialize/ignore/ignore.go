@@ -60,6 +60,11 @@ func parse(line string) (p pattern, use bool, err error) {
 		return p, false, nil
 	}
 	p.parts = strings.Split(line, "/")
+	for i, part := range p.parts {
+		if len(part) > 2 && strings.Trim(part, "*") == "" {
+			p.parts[i] = "**" // more stars are no other thing, as in git
+		}
+	}
 	return p, true, nil
 }
 

@@ -6,6 +6,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"spacefs/internal/seed"
 	"strings"
 	"testing"
 	"time"
@@ -27,6 +29,10 @@ func TestPatterns(t *testing.T) {
 		{"a/**", "a", true, false},
 		{"a/**", "a/b/c", false, true},
 		{"a/**/z", "a/z", false, true},
+		{"a/***/z", "a/b/c/z", false, true},
+		{"a**/b", "ab", false, false},
+		{"a**/b", "ax/b", false, true},
+		{"a**/b", "a/x/b", false, false},
 		{"a/**/z", "a/b/c/z", false, true},
 		{"build/", "build", false, false},
 		{"build/", "build", true, true},
@@ -71,14 +77,18 @@ func TestNoPatternIsSlow(t *testing.T) {
 	}
 }
 
+// starsInName finds the one kind of pattern in which git does not do what
+// gitignore(5) says, and we do: "a**" is "a*". Git compares the letters before
+// the first wildcard by themselves and takes what is left, "**", for the name of
+// any number of directories, so that for it "a**/b" covers "ab".
+var starsInName = regexp.MustCompile(`[^/*!]\*\*+(/| *$)`)
+
 // Git is the reference: random patterns on random paths, and the same answers.
 func TestAsGitDoes(t *testing.T) {
 	if _, err := exec.LookPath("git"); err != nil {
 		t.Skip("no git")
 	}
-	seed := time.Now().UnixNano()
-	t.Logf("seed %d", seed)
-	r := rand.New(rand.NewSource(seed))
+	r := rand.New(rand.NewSource(seed.Of(t)))
 	pick := func(from []string) string { return from[r.Intn(len(from))] }
 	names := []string{"a", "b", "ab", "a.md", "b.md", "#a", "!b", "a b"}
 	dir := t.TempDir()
@@ -108,7 +118,9 @@ func TestAsGitDoes(t *testing.T) {
 				b.WriteString(pick([]string{"a", "b", "*", "**", "?", ".md", "[ab]", "[!a]", "/", "d/", "e", "/**/", "*.md"}))
 			}
 			b.WriteString(pick([]string{"", "", "", "/", "/**", " "}))
-			lines = append(lines, b.String())
+			if !starsInName.MatchString(b.String()) {
+				lines = append(lines, b.String())
+			}
 		}
 		if err := os.WriteFile(filepath.Join(dir, ".gitignore"), []byte(strings.Join(lines, "\n")+"\n"), 0o644); err != nil {
 			t.Fatal(err)
