@@ -138,15 +138,16 @@ type operands struct {
 }
 
 // withSpace splits off SPACE and connects to it. It may be left out where the
-// working directory, or the place that is named, belongs to one.
+// working directory, or the place that is named, belongs to one; and where a space
+// is mounted, or a mirror of it, stands for it.
 func withSpace(c *cli.Context, want operands, fn func(s *daemon.Space, path string, rest []string) error) error {
 	args, err := arguments(c, want.least, want.most+1)
 	if err != nil {
 		return err
 	}
 	var path string
-	if len(args) > want.most || len(args) > 0 && looksLikeSpace(args[0]) {
-		path, args = args[0], args[1:]
+	if want.spaceFirst(args) {
+		path, args = daemon.SpaceAt(args[0]), args[1:]
 	} else if path = spaceAround(args, want.near); path == "" {
 		return usage("%s: which space? Usage: spacefs %s", c.Command.Name, c.Command.UsageText)
 	}
@@ -158,6 +159,18 @@ func withSpace(c *cli.Context, want operands, fn func(s *daemon.Space, path stri
 		return err
 	}
 	return errors.Join(fn(s, path, args), s.Close())
+}
+
+func (want operands) spaceFirst(args []string) bool {
+	switch {
+	case len(args) > want.most:
+		return true
+	case len(args) == 0:
+		return false
+	case len(args) > want.least && !want.near:
+		return looksLikeSpace(args[0]) || daemon.SpaceAt(args[0]) != args[0]
+	}
+	return looksLikeSpace(args[0])
 }
 
 func spaceAround(args []string, near bool) string {

@@ -41,6 +41,26 @@ func SpaceAround(dir string) (space string, ok bool) {
 	return space, ok
 }
 
+// SpaceAt returns the space that a mount point or the root of a mirror belongs to;
+// anything else is taken for a space's own path.
+func SpaceAt(path string) string {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return path
+	}
+	abs = real(abs)
+	if space, mountpoint, ok := MountedAt(abs); ok {
+		if abs == mountpoint {
+			return space
+		}
+		return path
+	}
+	if space, mirror, ok := materialize.SpaceOf(abs); ok && abs == mirror {
+		return space
+	}
+	return path
+}
+
 // PathWithin turns a path as a person gives it into a path of the space: one
 // below the mount point or a mirror, or simply the path in the space.
 func PathWithin(places []string, path string) string {

@@ -18,6 +18,8 @@ func checkPlaces(space, mountpoint, dir, what string) error {
 		return refuse("the space %s is inside the %s %s; keep it elsewhere", space, what, dir)
 	case mountpoint == "" || dir == "":
 		return nil
+	case mountpoint == dir:
+		return refuse("%s is where the space is mounted, not a %s; name another directory", dir, what)
 	case inside(mountpoint, dir):
 		return refuse("the mount point %s is inside the %s %s; use another", mountpoint, what, dir)
 	case inside(dir, mountpoint):
