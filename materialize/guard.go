@@ -1,6 +1,7 @@
 package materialize
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/google/uuid"
 	"golang.org/x/sys/unix"
@@ -168,13 +170,34 @@ func (m *mirrorDir) enroll(store *spacedb.Store) error {
 		return err
 	}
 	if have, err := m.root.ReadFile(markerPath); err != nil || string(have) != string(text) {
-		if err := m.root.WriteFile(markerPath, text, 0o600); err != nil {
+		if err := m.writeMarker(text); err != nil {
 			return fmt.Errorf("the mirror cannot be written: %w", err)
 		}
 	}
 	m.leaveAccent()
 	if m.known.ID == 0 || m.known.Path != m.path {
 		m.known, err = store.EnsureMirror(m.mark.Mirror, m.path)
+	}
+	return err
+}
+
+// writeMarker puts the marker in its place whole and durable: with half of one the
+// mirror would be a stranger.
+func (m *mirrorDir) writeMarker(text []byte) error {
+	const fresh = markerPath + ".new"
+	d := rootDisk{m.root}
+	if err := d.remove(fresh); err != nil && !isGone(err) {
+		return err
+	}
+	err := d.create(fresh, bytes.NewReader(text), 0o600, time.Now().UnixNano())
+	if err == nil {
+		err = d.syncFile(fresh)
+	}
+	if err == nil {
+		err = d.rename("", fresh, markerPath, false)
+	}
+	if err == nil {
+		err = d.syncFile(stateDir)
 	}
 	return err
 }
