@@ -69,3 +69,42 @@ func TestDocumentsOpenForWritingAreNotSealed(t *testing.T) {
 		t.Errorf("sealed while it was empty: %+v", l)
 	}
 }
+
+// Asking who writes takes a lease for a moment, which stands in the way of who
+// opens the document to write: that waits, and is never refused.
+func TestAskingWhoWritesRefusesNobodyWhoWaits(t *testing.T) {
+	m := mount(t, spacedb.Options{Quiet: time.Hour})
+	m.write("f", "text")
+	var st unix.Stat_t
+	m.ok(unix.Stat(m.path("f"), &st))
+	done := make(chan struct{})
+	asked := make(chan int)
+	go func() {
+		n := 0
+		for {
+			select {
+			case <-done:
+				asked <- n
+				return
+			default:
+				m.server.Busy(spacedb.NodeID(st.Ino))
+				n++
+			}
+		}
+	}()
+	for range 20000 {
+		fd, err := unix.Open(m.path("f"), unix.O_WRONLY|unix.O_CLOEXEC, 0)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			t.Errorf("open: %v", err)
+			break
+		}
+		m.ok(unix.Close(fd))
+	}
+	close(done)
+	if n := <-asked; n < 100 {
+		t.Errorf("it was asked %d times only", n)
+	}
+}

@@ -59,8 +59,10 @@ type pair struct {
 	done         map[string]int // how often each operation did what it says
 }
 
-// roundLength is how many actions happen to one tree.
-const roundLength = 150
+const (
+	roundLength = 150 // actions happen to one tree
+	sameAgain   = 100 // runs of a round whose difference depends on timing
+)
 
 // plainDirectory is on a disk where /var/tmp is: a tmpfs, as /tmp may be, has its
 // own idea of times.
@@ -122,7 +124,11 @@ func compareWorlds(args []string) error {
 var refusal = regexp.MustCompile(`^([0-9a-f]* ){0,2}-?\d* ?E[A-Z]+;?`)
 
 // difference is what came out; of no operation if nothing differs.
-type difference struct{ op, what string }
+type difference struct {
+	op, what string
+	trees    string // what was on both sides then
+	actions  int    // how many it took
+}
 
 func (d difference) error() error {
 	if d.op == "" {
@@ -137,15 +143,15 @@ func (p *pair) run(all []action) (d difference) {
 	name := fmt.Sprint("world", p.worlds)
 	mount, err := newWorld(filepath.Join(p.mount, name), p.fine)
 	if err != nil {
-		return difference{"begin", err.Error()}
+		return difference{op: "begin", what: err.Error()}
 	}
 	plain, err := newWorld(filepath.Join(p.plain, name), p.fine)
 	if err != nil {
-		return difference{"begin", err.Error()}
+		return difference{op: "begin", what: err.Error()}
 	}
 	defer func() {
 		if err := errors.Join(mount.end(), plain.end()); err != nil && d.op == "" {
-			d = difference{"end", err.Error()}
+			d = difference{op: "end", what: err.Error(), actions: len(all)}
 		}
 	}()
 	for i, a := range all {
@@ -154,26 +160,37 @@ func (p *pair) run(all []action) (d difference) {
 			p.done[a.op]++
 		}
 		if got != want {
-			return difference{a.op, fmt.Sprintf("action %d %s\n  mount: %s\n  plain: %s", i, a, got, want)}
+			return difference{a.op, fmt.Sprintf("action %d %s\n  mount: %s\n  plain: %s", i, a, got, want), trees(mount, plain), i + 1}
 		}
 	}
-	if got, want := mount.tree(), plain.tree(); got != want {
-		return difference{"tree", fmt.Sprintf("the trees differ\n--- mount\n%s\n--- plain\n%s", got, want)}
+	if mount.tree() != plain.tree() {
+		return difference{"tree", "the trees differ", trees(mount, plain), len(all)}
 	}
 	return difference{}
+}
+
+func trees(mount, plain *world) string {
+	return fmt.Sprintf("--- mount\n%s\n--- plain\n%s", mount.tree(), plain.tree())
 }
 
 // report says how to see a difference again, in as few actions as it takes.
 func (p *pair) report(seed int64, round int, all []action, d difference) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "seed %d, round %d: %s\n", seed, round, d.what)
+	fmt.Fprintf(&b, "seed %d, round %d: %s\n%s\n", seed, round, d.what, d.trees)
+	all = all[:d.actions] // what would have come after it does not matter
 	if p.run(all).op != d.op {
-		fmt.Fprintln(&b, "the same again makes no difference: it depends on timing; the round was")
+		seen := 0
+		for range sameAgain {
+			if p.run(all).op == d.op {
+				seen++
+			}
+		}
+		fmt.Fprintf(&b, "the same again made no difference, and %d times more one %d times: it depends on timing; the round up to it:\n", sameAgain, seen)
 	} else {
 		end := time.Now().Add(time.Minute)
 		all = shrink(all, func(some []action) bool { return time.Now().Before(end) && p.run(some).op == d.op })
-		fmt.Fprintln(&b, p.run(all).what)
-		fmt.Fprintln(&b, "the shortest sequence that does it:")
+		d = p.run(all)
+		fmt.Fprintf(&b, "%s\n%s\nthe shortest sequence that does it:\n", d.what, d.trees)
 	}
 	for _, a := range all {
 		fmt.Fprintln(&b, "\t"+a.String())

@@ -15,11 +15,21 @@ func (s *Server) hasWriter(dir, name string) bool {
 		return false
 	}
 	defer unix.Close(fd)
-	_, err = unix.FcntlInt(uintptr(fd), unix.F_SETLEASE, unix.F_RDLCK)
-	if err == nil {
-		_, _ = unix.FcntlInt(uintptr(fd), unix.F_SETLEASE, unix.F_UNLCK)
+	return leaseForAMoment(fd) == unix.EAGAIN
+}
+
+// leaseForAMoment takes a read lease and gives it back. While it is held, who opens
+// the file for writing waits, and who wants to wait for nothing (O_NONBLOCK, as
+// touch and truncate do) is refused with EAGAIN. So Go's scheduler, which an
+// ordinary system call gives the occasion to run something else on this processor,
+// is kept out: neither call can block.
+func leaseForAMoment(fd int) error {
+	_, _, errno := unix.RawSyscall(unix.SYS_FCNTL, uintptr(fd), unix.F_SETLEASE, unix.F_RDLCK)
+	if errno != 0 {
+		return errno
 	}
-	return err == unix.EAGAIN
+	_, _, _ = unix.RawSyscall(unix.SYS_FCNTL, uintptr(fd), unix.F_SETLEASE, unix.F_UNLCK)
+	return nil
 }
 
 // KnowsWriters says whether Busy can be believed.

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -264,10 +265,15 @@ func (w *world) act(a action) string {
 	panic(a.op)
 }
 
-// open never waits for the other end of a pipe.
+// open never waits for the other end of a pipe. Nor then does it for whoever has
+// a lease on the file, as the sealer has for a moment: EAGAIN, says open(2), means
+// just that, and not that the mount is another disk. One that stayed would show.
 func (w *world) open(h int, p string, flags int, mode uint32) string {
 	w.close(h)
 	fd, err := unix.Open(p, flags|unix.O_NONBLOCK|unix.O_CLOEXEC|unix.O_NOCTTY, mode)
+	for end := time.Now().Add(time.Second); err == unix.EAGAIN && time.Now().Before(end); {
+		fd, err = unix.Open(p, flags|unix.O_NONBLOCK|unix.O_CLOEXEC|unix.O_NOCTTY, mode)
+	}
 	if err == nil {
 		w.fd[h] = fd
 	}
