@@ -164,14 +164,14 @@ func (t *Tree) identifyAs(n *node, at, id string) (got bool, err error) {
 	}
 	if found {
 		// Memory is newer than the file about what waits at a path.
-		if now, remembered := s.detached[waits]; remembered && now.document != known.document {
+		if now, remembered := s.detached.at(waits); remembered && now.document != known.document {
 			detachedThere = false
 		}
 		if !detachedThere {
 			return false, t.identify(n, at)
 		}
 		n.history = known
-		s.detached[waits] = detached{at: s.seq}
+		s.detached.put(waits, detached{at: s.seq})
 		s.pending.add(`UPDATE document SET path = NULL, deleted = NULL WHERE id = ?`, n.document)
 		return true, nil
 	}

@@ -70,11 +70,7 @@ func (s *Store) settle(b *batch) {
 			delete(s.nodes, n.id)
 		}
 	}
-	for path, d := range s.detached {
-		if d.at <= b.seq {
-			delete(s.detached, path)
-		}
-	}
+	s.detached.settle(b.seq)
 	s.commits.Add(1)
 	s.durable.Store(b.seq)
 }

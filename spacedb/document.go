@@ -19,17 +19,10 @@ import "github.com/google/uuid"
 //   - A name among several of one node is the document's if it was last sealed
 //     under it; a document follows any other name nowhere.
 
-// detached is the history that waits at a path; document 0 says that nothing
-// does although the file may still have one.
-type detached struct {
-	history
-	at uint64
-}
-
 // detach leaves n's identity at path.
 func (t *Tree) detach(n *node, at string, now int64) {
 	s := t.store
-	s.detached[at] = detached{n.history, s.seq}
+	s.detached.put(at, detached{n.history, s.seq})
 	s.anyDetached = true
 	s.pending.add(`UPDATE document SET path = ?, deleted = ? WHERE id = ?`, []byte(at), now, n.document)
 }
@@ -64,7 +57,7 @@ func (t *Tree) identifyWaiting(n *node, at string) error {
 	if !s.anyDetached {
 		return nil
 	}
-	found, known := s.detached[at]
+	found, known := s.detached.at(at)
 	if !known {
 		_, err := s.meta.one(func(r row) error {
 			found.history = history{document: r.int(0), revision: r.int(1), sha256: r.hash(2)}
@@ -78,7 +71,7 @@ func (t *Tree) identifyWaiting(n *node, at string) error {
 	}
 	if found.document != 0 {
 		n.history = found.history
-		s.detached[at] = detached{at: s.seq}
+		s.detached.put(at, detached{at: s.seq})
 		s.pending.add(`UPDATE document SET path = NULL, deleted = NULL WHERE id = ?`, n.document)
 	}
 	return nil

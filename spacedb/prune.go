@@ -237,7 +237,7 @@ func (s *Store) prunableNow(batch []pruning) []pruning {
 	for _, n := range s.nodes {
 		taken[n.revision], taken[n.owed.revision] = true, true
 	}
-	for _, d := range s.detached {
+	for _, d := range s.detached.byPath {
 		taken[d.revision] = true
 	}
 	var free []pruning
@@ -283,7 +283,7 @@ func (p *pruner) batch(batch []pruning) error {
 		}
 		s.recordLocked(statements...)
 		for _, path := range waits { // nobody takes up there what goes with this commit
-			s.detached[path] = detached{at: s.seq}
+			s.detached.put(path, detached{at: s.seq})
 		}
 		s.mu.Unlock()
 		if err := s.Sync(); err != nil {

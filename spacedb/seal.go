@@ -292,20 +292,20 @@ func (t *Tree) settleDebt(n *node, sum Hash) error {
 		n.seals = append(n.seals, sealing{
 			document: owed.document, revision: s.last.revision, path: owed.path, time: n.changed, by: owed.by, sha256: sum,
 		})
-		if d, waits := s.detached[owed.path]; waits && d.document == owed.document {
+		if d, waits := s.detached.at(owed.path); waits && d.document == owed.document {
 			d.revision, d.sha256 = s.last.revision, sum
-			s.detached[owed.path] = d
+			s.detached.put(owed.path, d)
 		}
 	}
 	t.release(n)
 	return nil
 }
 
+// epitaph is the path that the revision of an orphan names: where its document
+// waits, or else where the orphan was last.
 func (s *Store) epitaph(n *node) string {
-	for path, d := range s.detached {
-		if d.document == n.document {
-			return path
-		}
+	if path, waits := s.detached.where[n.document]; waits {
+		return path
 	}
 	return n.owed.path
 }

@@ -74,11 +74,9 @@ type Store struct {
 	unsealed   map[NodeID]*node
 	// overtaken is the revision of a document that was made last of content that
 	// went. What is there now comes after it, even if it came before it too.
-	overtaken  map[int64]int64
-	superseded []supersession // revisions to pack
-	// detached holds identities that left their path since the last commits;
-	// the file has the older ones.
-	detached    map[string]detached
+	overtaken   map[int64]int64
+	superseded  []supersession // revisions to pack
+	detached    detachments
 	anyDetached bool
 	vacated     map[place]vacancy
 	clean       pageQueue
@@ -145,7 +143,6 @@ func newStore(path string, o Options, lock *lockFile) *Store {
 		references: map[NodeID]uint64{},
 		dirty:      map[*node]struct{}{},
 		unsealed:   map[NodeID]*node{},
-		detached:   map[string]detached{},
 		overtaken:  map[int64]int64{},
 		vacated:    map[place]vacancy{},
 		readers:    readerPool{path: path},
