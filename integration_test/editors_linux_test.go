@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -115,81 +116,109 @@ func (b *bench) replace(path, temporary string, n int) {
 }
 
 // However a program saves, a document has one history and each save is one
-// revision of it.
+// revision of it: in a mount, in one whose mirror is followed, where documents
+// count as at rest much sooner, and in that mirror.
 func TestEveryEditorsSavesAreOneHistory(t *testing.T) {
 	needFUSE(t)
 	needProgram(t, "vim", "emacs", "nano", "tmux", "rsync", "patch", "perl", "sed", "git", "sqlite3")
+	t.Run("in the mount", func(t *testing.T) { saveEverywhere(t, "mnt", "") })
+	t.Run("in the mount while a mirror is followed", func(t *testing.T) { saveEverywhere(t, "mnt", "mirror") })
+	t.Run("in the mirror that is followed", func(t *testing.T) { saveEverywhere(t, "mirror", "mnt") })
+}
+
+// saveEverywhere saves in a directory; what is there then soon is in the other
+// one too, if there is one.
+func saveEverywhere(t *testing.T, in, other string) {
 	const rounds = 3
 	b := newBench(t)
 	b.mkdir("mirror")
-	// A mirror that is followed takes over what rested for a much shorter time, so
-	// that on a slow machine also a temporary may be seen. It comes at the end.
-	b.mount("--create", "docs.space")
-	b.mkdir("mnt/git")
-	b.sh(b.git() + `init -q; git config gc.auto 0; for n in 0 1 2 3; do echo "edit $n" >> f; git add f; git commit -q -m $n; git tag v$n; done; git checkout -q v0`)
-	savers := append(savers, saver{"git checkout", func(b *bench, path string, n int) {
-		b.sh(b.git() + fmt.Sprintf("checkout -q v%d", n))
+	if other == "" {
+		b.mount("--create", "docs.space")
+	} else {
+		b.mount("--create", "--mirror", "mirror", "docs.space")
+	}
+	b.mkdir(in + "/git")
+	git := b.git(in + "/git")
+	b.sh(git + `init -q; git config gc.auto 0; for n in 0 1 2 3; do echo "edit $n" >> f; git add f; git commit -q -m $n; git tag v$n; done; git checkout -q v0`)
+	savers := append(slices.Clip(savers), saver{"git checkout", func(b *bench, path string, n int) {
+		b.sh(git + fmt.Sprintf("checkout -q v%d", n))
 	}})
-	paths := make([]string, len(savers))
+	paths := make([]string, len(savers)) // below both directories
 	for i, s := range savers {
-		dir := fmt.Sprintf("mnt/%02d", i)
+		dir := fmt.Sprintf("%02d", i)
 		paths[i] = dir + "/note.md"
 		if s.name == "git checkout" {
-			paths[i] = "mnt/git/f"
+			paths[i] = "git/f"
 			continue
 		}
-		b.mkdir(dir)
-		b.ok(os.WriteFile(b.path(paths[i]), []byte(line(0)), 0o644))
+		b.mkdir(in + "/" + dir)
+		b.ok(os.WriteFile(b.path(in, paths[i]), []byte(line(0)), 0o644))
 	}
-	// The repository's commits came in quick succession: how many revisions that
-	// made is not the question here.
-	b.rest("docs.space")
-	before := len(b.log("docs.space", "git/f"))
-	for n := 1; n <= rounds; n++ {
-		for i, s := range savers {
-			s.save(b, paths[i], n)
+	rest := func() {
+		for _, p := range paths {
+			if other != "" {
+				b.appears(b.path(other, p), string(b.text(in+"/"+p)))
+			}
 		}
 		b.rest("docs.space")
 	}
+	// The repository's commits came in quick succession: how many revisions that
+	// made is not the question here.
+	rest()
+	before := len(b.log("docs.space", "git/f"))
+	for n := 1; n <= rounds; n++ {
+		for i, s := range savers {
+			s.save(b, in+"/"+paths[i], n)
+		}
+		rest()
+	}
 	for i, s := range savers {
-		list := b.log("docs.space", strings.TrimPrefix(paths[i], "mnt/"))
+		list := b.log("docs.space", paths[i])
 		made := len(list) - 1
 		if s.name == "git checkout" {
 			made = len(list) - before
 		}
 		t.Logf("%-36s %d revisions of %d saves", s.name, made, rounds)
 		if made != rounds {
-			t.Errorf("%s: %d revisions of %d saves: %+v\n%s", s.name, made, rounds, list, b.sh("ls -la "+filepath.Dir(paths[i])))
+			t.Errorf("%s: %d revisions of %d saves: %+v\n%s", s.name, made, rounds, list, b.sh("ls -la "+filepath.Dir(in+"/"+paths[i])))
 			continue
 		}
 		for back := 0; back <= rounds; back++ { // oldest last
 			want := rounds - back
-			text := b.done("cat", "docs.space", strings.TrimPrefix(paths[i], "mnt/")+"@"+strconv.Itoa(list[back].Number))
+			text := b.done("cat", "docs.space", paths[i]+"@"+strconv.Itoa(list[back].Number))
 			if !strings.HasSuffix(text, line(want)) || strings.Count(text, "\n") != want+1 {
 				t.Errorf("%s: revision %d is %q", s.name, list[back].Number, text)
 			}
 		}
 	}
 	b.unmount()
-	b.done("sync", "docs.space", "mirror")
-	if junk := b.sh(`find mirror \( -name '*~' -o -name '.*.sw?' -o -name '.~lock*' -o -name '.goutput*' -o -name '.#*' \)`); junk != "" {
-		t.Errorf("junk reached the mirror:\n%s", junk)
+	if other == "" {
+		b.done("sync", "docs.space", "mirror")
+	}
+	if in == "mnt" {
+		if junk := b.sh(`find mirror \( -name '*~' -o -name '.*.sw?' -o -name '.~lock*' -o -name '.goutput*' -o -name '.#*' -o -name '.spacefs-tmp-*' \)`); junk != "" {
+			t.Errorf("junk reached the mirror:\n%s", junk)
+		}
 	}
 	// No temporary left a history of its own; a backup that is a document may.
 	if strays := b.sh(`sqlite3 -readonly docs.space "select distinct path from revisions
 		where path not glob '*/note.md' and path not glob '*/note.md.bak' and path not glob '*/note.md.orig' and path not glob 'git/*'"`); strays != "" {
 		t.Errorf("these have revisions:\n%s", strays)
 	}
+	if in == "mirror" {
+		b.sh(`find mirror \( -name '*~' -o -name '.#*' \) -delete`) // is junk, and was left where the editor put it
+	}
 	b.agree("docs.space", "mirror")
 	b.sound("docs.space")
 }
 
-func (b *bench) git() string {
-	return `cd mnt/git; export GIT_CONFIG_NOSYSTEM=1 HOME="$PWD/../.." GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@b; git -c advice.detachedHead=false `
+func (b *bench) git(dir string) string {
+	return fmt.Sprintf("export GIT_CONFIG_NOSYSTEM=1 HOME=$PWD GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@b; cd %s; git -c advice.detachedHead=false ", dir)
 }
 
-// revision is one line of `spacefs log --json`.
+// revision is a line of `spacefs log --json` that tells of one.
 type revision struct {
+	What     string
 	Document string
 	Number   int
 	Path     string
@@ -201,7 +230,7 @@ type revision struct {
 func (b *bench) log(space, path string) (list []revision) {
 	b.Helper()
 	b.ok(json.Unmarshal([]byte(b.done("log", "--json", space, path)), &list))
-	return list
+	return slices.DeleteFunc(list, func(r revision) bool { return r.What != "saved" })
 }
 
 // rest waits until everything has come to rest and has its revision.

@@ -129,17 +129,17 @@ func (l *logReader) saved(path string) error {
 
 // endedEntry is a row of past.
 type endedEntry struct {
-	id           int64
-	entry        namedIn
-	node         NodeID
-	until        uint64
-	mode         uint32
-	document     int64
-	by           Actor
-	time         int64
-	toMode       uint32
-	to           namedIn // where the node went on; parent 0: nowhere
-	replacedWith int64   // the document that another node carried on at the same place
+	id        int64
+	entry     namedIn
+	node      NodeID
+	until     uint64
+	mode      uint32
+	document  int64
+	by        Actor
+	time      int64
+	toMode    uint32
+	to        namedIn // where the node went on; parent 0: nowhere
+	carriedOn bool    // soon another node was its document at the same place
 }
 
 // ended adds what the newest entries of past that match mean to a reader.
@@ -182,10 +182,15 @@ func (l *logReader) follow(e *endedEntry) error {
 	if err != nil || e.document == 0 {
 		return err
 	}
-	_, err = l.v.conn.one(func(r row) error { e.replacedWith = r.int(0); return nil },
-		`SELECT document FROM entry JOIN node ON node.id = entry.node WHERE parent = ?1 AND name = ?2 AND since = ?3
-		UNION ALL SELECT document FROM past WHERE parent = ?1 AND name = ?2 AND since = ?3 LIMIT 1`,
-		e.entry.parent, []byte(e.entry.name), e.until)
+	// Saves that remove before they make may have had a commit in between.
+	soon := int64(l.v.store.options.Quiet)
+	_, err = l.v.conn.one(func(r row) error {
+		e.carriedOn = r.int(0) == e.document && (uint64(r.int(1)) == e.until || r.int(2)-e.time <= soon)
+		return nil
+	}, `SELECT document, since, coalesce((SELECT time FROM moment WHERE seq >= since ORDER BY seq LIMIT 1), 0) FROM (
+			SELECT document, since FROM entry JOIN node ON node.id = entry.node WHERE parent = ?1 AND name = ?2 AND since >= ?3
+			UNION ALL SELECT document, since FROM past WHERE parent = ?1 AND name = ?2 AND since >= ?3)
+		ORDER BY since LIMIT 1`, e.entry.parent, []byte(e.entry.name), e.until)
 	return err
 }
 
@@ -200,7 +205,7 @@ func (l *logReader) tell(e endedEntry) error {
 	switch {
 	case e.to == e.entry && e.mode != e.toMode:
 		entry.What = ModeChanged
-	case e.replacedWith != 0 && e.replacedWith == e.document:
+	case e.carriedOn:
 		return nil // a save that made a new node: its revision tells of it
 	case e.to.parent != 0:
 		entry.What = Renamed

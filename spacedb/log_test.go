@@ -86,3 +86,28 @@ func TestALogTellsWhereADocumentHasBeen(t *testing.T) {
 		t.Errorf("deleted below e: %+v", gone)
 	}
 }
+
+func TestALogTellsOfNoRemovalThatASaveBeganWith(t *testing.T) {
+	c := newClock()
+	s, _ := newSpace(t, c.options())
+	tr := s.Tree(mount)
+	again := func(text string, after time.Duration) {
+		ok(t, tr.Unlink(Root, "a.md"))
+		ok(t, s.Sync()) // a commit comes in between
+		c.pass(after)
+		save(t, tr, "a.md", text)
+		settle(t, s)
+		c.pass(time.Minute)
+	}
+	save(t, tr, "a.md", "one")
+	settle(t, s)
+	c.pass(time.Minute)
+	again("two", time.Minute)
+	if got, want := logLines(t, s, "a.md"), []string{"saved a.md 2", "saved a.md 1"}; !slices.Equal(got, want) {
+		t.Errorf("saved by removing and making: %q, want %q", got, want)
+	}
+	again("three", 2*time.Hour) // longer than Quiet
+	if got, want := logLines(t, s, "a.md"), []string{"saved a.md 3", "deleted a.md", "saved a.md 2", "saved a.md 1"}; !slices.Equal(got, want) {
+		t.Errorf("deleted, and made again: %q, want %q", got, want)
+	}
+}
