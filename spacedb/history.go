@@ -162,17 +162,26 @@ func (v *Snapshot) pickRevision(d documentAt, rev string) (r revisionRecord, err
 	var missing string
 	number, notNumber := strconv.Atoi(rev)
 	at, isTime := parseTime(rev)
-	prefix := strings.ToUpper(rev)
+	prefix := strings.ToLower(rev)
 	switch {
 	case notNumber == nil && len(rev) < 8:
 		missing = strconv.Itoa(number)
 		err = v.revisions(d, take, `AND number = ?`, number)
 	case isTime:
 		missing = "none is as old as " + rev
-		err = v.revisions(d, take, `AND NOT lost AND time <= ? ORDER BY number DESC LIMIT 1`, at.UnixNano())
-	case len(prefix) >= 4 && strings.Trim(prefix, "0123456789ABCDEF") == "":
+		var found bool
+		var last int64
+		last, found, err = v.conn.lastBy(at.UnixNano(), `SELECT number, time FROM revision WHERE document = ? AND NOT lost AND number >= ? ORDER BY number LIMIT 1`,
+			`SELECT number, time FROM revision WHERE document = ? AND NOT lost ORDER BY number DESC LIMIT 1`, d.id)
+		if err == nil && found {
+			err = v.revisions(d, take, `AND number = ?`, last)
+		}
+	case len(prefix) >= 4 && len(prefix) <= 64 && strings.Trim(prefix, "0123456789abcdef") == "":
 		missing = "no hash begins with " + rev
-		err = v.revisions(d, take, `AND substr(hex(sha256), 1, ?) = ? ORDER BY number DESC LIMIT 1`, len(prefix), prefix)
+		// Few have such a hash, and a document may have very many revisions.
+		_, err = v.conn.one(func(row row) error { take(scanRevision(row, d.current)); return nil },
+			revisionColumns+`WHERE sha256 BETWEEN ? AND ? AND +revision.document = ? ORDER BY number DESC LIMIT 1`,
+			hashOf(prefix, '0'), hashOf(prefix, 'f'), d.id)
 	default:
 		missing = fmt.Sprintf("%q is no number, time or hash", rev)
 	}
@@ -180,6 +189,14 @@ func (v *Snapshot) pickRevision(d documentAt, rev string) (r revisionRecord, err
 		err = fmt.Errorf("%w: %s", ErrNoRevision, missing)
 	}
 	return r, err
+}
+
+// hashOf is the first or the last hash that begins with some digits.
+func hashOf(prefix string, filled byte) (h Hash) {
+	if err := h.UnmarshalText([]byte(prefix + strings.Repeat(string(filled), 2*len(h)-len(prefix)))); err != nil {
+		panic(err) // who calls has looked at the digits
+	}
+	return h
 }
 
 // Had says whether the document at path ever had this content, other than as what

@@ -139,13 +139,10 @@ func (c *conn) instant(m Moment) (at instant, err error) {
 		}
 		return at, nil
 	}
-	// The clock may have been set back. What was done last by then counts.
-	found, err := c.one(func(r row) error {
-		at = instant{seq: uint64(r.int(0)), time: m.Time.UnixNano(), not: noRun}
-		return nil
-	}, `SELECT seq FROM moment WHERE time <= ? ORDER BY seq DESC LIMIT 1`, m.Time.UnixNano())
+	seq, found, err := c.lastBy(m.Time.UnixNano(), `SELECT seq, time FROM moment WHERE seq >= ? ORDER BY seq LIMIT 1`,
+		`SELECT seq, time FROM moment ORDER BY seq DESC LIMIT 1`)
 	if err != nil || found {
-		return at, err
+		return instant{seq: uint64(seq), time: m.Time.UnixNano(), not: noRun}, err
 	}
 	_, err = c.one(func(r row) error {
 		return fmt.Errorf("%w: it begins at %s", ErrNoPast, time.Unix(0, r.int(0)).Local().Format(time.RFC3339Nano))
@@ -154,4 +151,36 @@ func (c *conn) instant(m Moment) (at instant, err error) {
 		err = ErrNoPast
 	}
 	return at, err
+}
+
+// lastBy finds the last of numbered rows that was by a time, in about as many
+// steps as its number has bits. Times grow with numbers, but where the clock was
+// set back: of a time that was twice, either row that was the last then is as
+// right. atOrAfter and last are queries for a number and its time.
+func (c *conn) lastBy(time int64, atOrAfter, last string, args ...any) (number int64, found bool, err error) {
+	later := int64(0) // every row from here on is later, as far as we know
+	_, err = c.one(func(r row) error {
+		if later = r.int(0); r.int(1) <= time {
+			number, found = later, true
+		}
+		return nil
+	}, last, args...)
+	if err != nil || found {
+		return number, found, err
+	}
+	for from := int64(0); from < later; {
+		middle := from + (later-from)/2
+		_, err := c.one(func(r row) error {
+			if is := r.int(0); is < later && r.int(1) <= time {
+				number, found, from = is, true, is+1
+			} else {
+				later = middle
+			}
+			return nil
+		}, atOrAfter, append(args[:len(args):len(args)], middle)...)
+		if err != nil {
+			return 0, false, err
+		}
+	}
+	return number, found, nil
 }

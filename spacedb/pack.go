@@ -2,9 +2,6 @@ package spacedb
 
 import (
 	"context"
-	"fmt"
-
-	"github.com/klauspost/compress/zstd"
 )
 
 // History is packed: what a document held before is stored as its difference
@@ -13,8 +10,9 @@ import (
 // tool.
 //
 // A packed chunk is a zstd frame (RFC 8878) whose dictionary is the content of
-// its base, a chunk with a greater id; chains of bases therefore end. Every so
-// often a revision is packed without a base, so that they end soon.
+// its base, a chunk with a greater id; chains of bases therefore end. A chunk on
+// which a chain of others hangs already is packed without a base, so that they
+// end soon.
 
 // The bases that are no chunk.
 const (
@@ -23,13 +21,10 @@ const (
 )
 
 const (
-	packEvery  = 32            // revisions between two that need no other
-	maxChain   = 4 * packEvery // more than any chain of ours
-	packLeast  = 512           // bytes; less is not worth a dictionary
-	packBatch  = 64            // revisions between two notes to the log
-	packMemory = 4 * chunkSize // of a decoder: a frame holds a chunk at most
-	dictionary = 1             // the id that frames give for their base
-	packGain   = 8             // at least an eighth must go
+	packChain = 32  // chunks of which one is packed by itself
+	packLeast = 512 // bytes; less is not worth a dictionary
+	packBatch = 64  // revisions between two notes to the log
+	packGain  = 8   // at least an eighth must go
 )
 
 // supersession: revision old of a document was followed by revision next.
@@ -47,10 +42,14 @@ func (s *Store) packSuperseded(ctx context.Context) error {
 		if len(now) == 0 {
 			return nil
 		}
+		if s.durable.Load() >= s.packedAt {
+			clear(s.hanging)
+		}
 		var statements []statement
 		err := s.reading(func(c *conn) error {
-			for _, p := range now {
-				packed, err := c.pack(p)
+			p := packer{c, s.hanging}
+			for _, old := range now {
+				packed, err := p.pack(old)
 				if err != nil {
 					return err
 				}
@@ -65,18 +64,28 @@ func (s *Store) packSuperseded(ctx context.Context) error {
 		s.superseded = s.superseded[len(now):]
 		if len(statements) > 0 {
 			s.recordLocked(statements...)
+			s.packedAt = s.seq
 		}
 		s.mu.Unlock()
 	}
 }
 
+// packer packs what one commit will store.
+type packer struct {
+	conn *conn
+	// hanging is how long the chain is that hangs on a chunk, as far as the file
+	// does not say so yet.
+	hanging map[int64]int
+}
+
 // pack encodes the chunks of a revision that the next one does not share.
-func (c *conn) pack(p supersession) (statements []statement, err error) {
-	old, number, err := c.chunksOf(p.old)
+func (p packer) pack(over supersession) (statements []statement, err error) {
+	c := p.conn
+	old, err := c.chunksOf(over.old)
 	if err != nil {
 		return nil, err
 	}
-	next, _, err := c.chunksOf(p.next)
+	next, err := c.chunksOf(over.next)
 	if err != nil {
 		return nil, err
 	}
@@ -89,8 +98,12 @@ func (c *conn) pack(p supersession) (statements []statement, err error) {
 		} else if copied {
 			continue
 		}
+		hanging, err := p.hangingOn(id)
+		if err != nil {
+			return nil, err
+		}
 		base := next[idx]
-		if base <= id || number%packEvery == 0 {
+		if base <= id || hanging >= packChain-1 {
 			base = baseAlone
 		}
 		packed, base, err := c.packChunk(id, base)
@@ -98,6 +111,9 @@ func (c *conn) pack(p supersession) (statements []statement, err error) {
 			return nil, err
 		}
 		if packed != nil {
+			if base > 0 {
+				p.hanging[base] = max(p.hanging[base], hanging+1)
+			}
 			// Not UPDATE: SQLite joins a page that became empty with its neighbour
 			// only when a row is deleted.
 			statements = append(statements,
@@ -108,17 +124,37 @@ func (c *conn) pack(p supersession) (statements []statement, err error) {
 	return statements, nil
 }
 
+// hangingOn is how many chunks, one packed against the other, the last of them
+// against this one, need it to be read: as many as make a chain, at most.
+func (p packer) hangingOn(id int64) (n int, err error) {
+	level := []int64{id}
+	for n < packChain {
+		var next []int64
+		for _, id := range level {
+			err := p.conn.query(func(r row) error { next = append(next, r.int(0)); return nil },
+				`SELECT id FROM chunk WHERE base = ? AND base > 0`, id)
+			if err != nil {
+				return 0, err
+			}
+		}
+		if level = next; len(level) == 0 {
+			break
+		}
+		n++
+	}
+	return max(n, p.hanging[id]), nil
+}
+
 // chunksOf is the chunk list of a document's revision; symlinks have none that
 // matter.
-func (c *conn) chunksOf(revision int64) (chunks map[int64]int64, number int64, err error) {
+func (c *conn) chunksOf(revision int64) (chunks map[int64]int64, err error) {
 	_, err = c.one(func(r row) (err error) {
-		number = r.int(0)
-		if uint32(r.int(1))&TypeMask == TypeRegular {
-			chunks, err = unpackChunks(r.bytes(2))
+		if uint32(r.int(0))&TypeMask == TypeRegular {
+			chunks, err = unpackChunks(r.bytes(1))
 		}
 		return err
-	}, `SELECT number, mode, chunks FROM revision WHERE id = ?`, revision)
-	return chunks, number, err
+	}, `SELECT mode, chunks FROM revision WHERE id = ?`, revision)
+	return chunks, err
 }
 
 // packChunk returns nil when packing gains too little.
@@ -143,39 +179,6 @@ func (c *conn) packChunk(id, base int64) (packed []byte, with int64, err error) 
 	return packed, base, nil
 }
 
-// chunk returns a stored chunk's content, unpacked, in memory of its own.
-func (c *conn) chunk(id int64, depth int) (content []byte, packed bool, err error) {
-	if depth > maxChain {
-		return nil, false, damaged("chunk %d is packed too deep", id)
-	}
-	var base int64
-	found, err := c.one(func(r row) error {
-		base = r.int(0)
-		content = append(content, r.bytes(1)...)
-		return nil
-	}, `SELECT base, data FROM chunk WHERE id = ?`, id)
-	switch {
-	case err != nil:
-		return nil, false, err
-	case !found:
-		return nil, false, damaged("chunk %d is missing", id)
-	case base == baseNone:
-		return content, false, nil
-	case base != baseAlone && base <= id:
-		return nil, false, damaged("chunk %d is packed against chunk %d", id, base)
-	}
-	var from []byte
-	if base > 0 {
-		if from, _, err = c.chunk(base, depth+1); err != nil {
-			return nil, false, err
-		}
-	}
-	if content, err = decodeChunk(content, from); err != nil {
-		return nil, false, damaged("chunk %d cannot be unpacked: %v", id, err)
-	}
-	return content, true, nil
-}
-
 // encodeAgainst encodes a content in any case: as it is, if packing gains too
 // little.
 func (c *conn) encodeAgainst(content []byte, base int64) (data []byte, with int64, err error) {
@@ -193,34 +196,4 @@ func (c *conn) encodeAgainst(content []byte, base int64) (data []byte, with int6
 		return content, baseNone, nil
 	}
 	return packed, base, err
-}
-
-func encodeChunk(content, base []byte) ([]byte, error) {
-	options := []zstd.EOption{zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(2 * chunkSize), zstd.WithEncoderCRC(false)}
-	if len(base) > 0 {
-		options = append(options, zstd.WithEncoderDictRaw(dictionary, base))
-	}
-	enc, err := zstd.NewWriter(nil, options...)
-	if err != nil {
-		return nil, err
-	}
-	defer enc.Close()
-	return enc.EncodeAll(content, nil), nil
-}
-
-func decodeChunk(packed, base []byte) ([]byte, error) {
-	options := []zstd.DOption{zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(packMemory)}
-	if len(base) > 0 {
-		options = append(options, zstd.WithDecoderDictRaw(dictionary, base))
-	}
-	dec, err := zstd.NewReader(nil, options...)
-	if err != nil {
-		return nil, err
-	}
-	defer dec.Close()
-	content, err := dec.DecodeAll(packed, nil)
-	if err == nil && len(content) > chunkSize {
-		err = fmt.Errorf("%d bytes", len(content))
-	}
-	return content, err
 }

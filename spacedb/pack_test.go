@@ -88,3 +88,44 @@ func TestHostilePackingIsRefused(t *testing.T) {
 	}
 	orDie(t, s.write.exec(`UPDATE chunk SET base = 0 WHERE id = 1`))
 }
+
+// A document's parts are saved in turns: no part changes at every revision, and
+// still none needs more than so many others to be read.
+func TestNoChunkNeedsManyOthersToBeRead(t *testing.T) {
+	s, _ := newSpace(t, calm)
+	tr := s.Tree(mount)
+	rng := rand.New(rand.NewSource(5))
+	a := save(t, tr, "long.md", string(prose(rng, 2*chunkSize)))
+	const saves = 5 * packChain
+	for i := range saves {
+		must(tr.WriteAt(a.ID, prose(rng, 50), int64(i%2)*chunkSize+int64(rng.Intn(chunkSize-50))))
+		ok(t, s.Seal(context.Background()))
+		if i%7 == 0 { // several at once, before any of it is durable
+			ok(t, s.packSuperseded(context.Background()))
+		}
+	}
+	ok(t, s.packSuperseded(context.Background()))
+	ok(t, s.Sync())
+	bases := map[int64]int64{}
+	ok(t, s.reading(func(c *conn) error {
+		return c.query(func(r row) error { bases[r.int(0)] = r.int(1); return nil }, `SELECT id, base FROM chunk WHERE base <> 0`)
+	}))
+	longest, alone := 0, 0
+	for id := range bases {
+		links := 0
+		for base := bases[id]; base > 0; base = bases[base] {
+			links++
+		}
+		longest = max(longest, links)
+		if bases[id] == baseAlone {
+			alone++
+		}
+	}
+	t.Logf("of %d packed chunks, %d are alone, and one needs %d others", len(bases), alone, longest)
+	if longest > packChain-1 {
+		t.Errorf("more than %d", packChain-1)
+	}
+	if most := saves/packChain + 2; alone > most {
+		t.Errorf("more than %d are alone", most)
+	}
+}

@@ -317,3 +317,23 @@ func TestMomentsAsPeopleWriteThem(t *testing.T) {
 		}
 	}
 }
+
+// Among numbers with gaps, and times of which some are the same, the last that
+// was by a time is found; where the clock was set back, one that was the last
+// when the clock showed it.
+func TestTheLastByATimeIsFound(t *testing.T) {
+	_, path := newSpace(t, calm)
+	c := must(openConn(path, modeRead))
+	defer c.close()
+	const rows = `WITH rows (number, time) AS (VALUES (3, 10), (4, 20), (9, 20), (100, 30), (101, 25), (5000, 40)) SELECT number, time FROM rows `
+	for time, want := range map[int64][]int64{9: {0}, 10: {3}, 19: {3}, 20: {9}, 24: {9}, 27: {9, 101}, 30: {101}, 39: {101}, 40: {5000}, 99: {5000}} {
+		number, found, err := c.lastBy(time, rows+`WHERE number >= ? ORDER BY number LIMIT 1`, rows+`ORDER BY number DESC LIMIT 1`)
+		ok(t, err)
+		if !slices.Contains(want, number) || found != (number > 0) {
+			t.Errorf("by %d: %d, %v, want %v", time, number, found, want)
+		}
+	}
+	if _, found, err := c.lastBy(5, rows+`WHERE number > 1e9 AND number >= ? LIMIT 1`, rows+`WHERE number > 1e9`); found || err != nil {
+		t.Error(found, err)
+	}
+}

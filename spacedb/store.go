@@ -48,8 +48,11 @@ type Store struct {
 
 	// sealing serialises those who make revisions.
 	sealing sync.Mutex
-	// packing serialises those who pack history and who prunes it.
-	packing sync.Mutex
+	// packing serialises those who pack history and who prunes it; it guards hanging
+	// (see packer) and packedAt, after which the file says the same.
+	packing  sync.Mutex
+	hanging  map[int64]int
+	packedAt uint64
 	// committing serialises commits; it guards write
 	// and running.
 	committing sync.Mutex
@@ -145,6 +148,7 @@ func newStore(path string, o Options, lock *lockFile) *Store {
 		unsealed:   map[NodeID]*node{},
 		overtaken:  map[int64]int64{},
 		vacated:    map[place]vacancy{},
+		hanging:    map[int64]int{},
 		readers:    readerPool{path: path},
 		wake:       make(chan struct{}, 1),
 		long:       make(chan struct{}, 1),

@@ -136,3 +136,6 @@ CREATE INDEX document_uuid ON document (uuid);
 
 -- The documents whose patterns say what a sync leaves alone: ".spacefsignore".
 CREATE INDEX entry_ignore ON entry (parent) WHERE name = x'2e7370616365667369676e6f7265';
+
+-- What hangs on a chunk: so that no chain of packed chunks gets long.
+CREATE INDEX chunk_base ON chunk (base) WHERE base > 0;
