@@ -112,8 +112,9 @@ func TestRandomCopies(t *testing.T) {
 	const most = 6 * chunkSize
 	var ids [4]NodeID
 	var model [4][]byte
+	name := func(i int) string { return fmt.Sprint("doc", i) + []string{"", "~"}[i%2] } // every other has no history
 	for i := range ids {
-		ids[i] = save(t, tr, fmt.Sprint("doc", i), "").ID
+		ids[i] = save(t, tr, name(i), "").ID
 	}
 	offset := func(limit int64) int64 {
 		off := r.Int63n(limit)
@@ -168,6 +169,9 @@ func TestRandomCopies(t *testing.T) {
 		case 7:
 			ok(t, s.Seal(context.Background()))
 			ok(t, s.packSuperseded(context.Background()))
+			if r.Intn(4) == 0 {
+				must(s.Prune(context.Background(), KeepRules{Last: 1}, false))
+			}
 		case 8:
 			ok(t, s.Sync())
 			if r.Intn(2) == 0 {
@@ -177,8 +181,8 @@ func TestRandomCopies(t *testing.T) {
 			if r.Intn(3) > 0 {
 				continue
 			}
-			ok(t, tr.Unlink(Root, fmt.Sprint("doc", i)))
-			ids[i] = save(t, tr, fmt.Sprint("doc", i), "").ID
+			ok(t, tr.Unlink(Root, name(i)))
+			ids[i] = save(t, tr, name(i), "").ID
 			model[i] = nil
 		}
 		if content(t, tr, ids[j]) != string(model[j]) || content(t, tr, ids[i]) != string(model[i]) {

@@ -31,19 +31,43 @@ func (s *Store) foldSome(n *node) (more bool, err error) {
 		return false, err
 	}
 	for _, idx := range todo {
-		if err := s.loadPage(n, idx); err != nil {
+		if err := s.rewrite(n, idx); err != nil {
 			return false, err
 		}
-		s.mu.Lock()
-		if n.pages[idx] != nil { // not thrown out again in between
-			s.writable(n, idx).whole = true
-			t := s.Tree(n.by)
-			t.step()
-			t.touch(n, dirtyContent)
-		}
-		s.mu.Unlock()
 	}
 	return true, nil
+}
+
+// storeAnew gives a node a chunk of its own for one that it shares, if it still
+// does.
+func (s *Store) storeAnew(id NodeID, idx, chunk int64) error {
+	return s.held(id, true, func(n *node) error {
+		s.mu.Lock()
+		err := s.loadExtents(n)
+		shares := n.chunkAt(idx) == chunk
+		s.mu.Unlock()
+		if err != nil || !shares {
+			return err
+		}
+		return s.rewrite(n, idx)
+	})
+}
+
+// rewrite lets the next commit store a chunk of a content that is held alone,
+// as it is.
+func (s *Store) rewrite(n *node, idx int64) error {
+	if err := s.loadPage(n, idx); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n.pages[idx] != nil { // not thrown out again in between
+		s.writable(n, idx).whole = true
+		t := s.Tree(n.by)
+		t.step()
+		t.touch(n, dirtyContent)
+	}
+	return nil
 }
 
 // unfolded lists up to limit chunks whose patches the next commit leaves.

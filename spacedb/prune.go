@@ -70,13 +70,7 @@ func (s *Store) Prune(ctx context.Context, k KeepRules, dryRun bool) (result Pru
 		}
 		result.Run = run.ID
 	}
-	v, err := s.Snapshot(ctx)
-	if err != nil {
-		return result, err
-	}
-	defer v.Close()
-	p := &pruner{ctx: ctx, store: s, v: v, rules: k, now: s.options.now(), dryRun: dryRun, result: &result, used: bitmap{}, dropped: bitmap{}}
-	p.result.Documents = []PrunedDocument{}
+	p := &pruner{ctx: ctx, store: s, rules: k, now: s.options.now(), dryRun: dryRun, result: &result, moved: bitmap{}}
 	err = p.prune()
 	if dryRun {
 		return result, err
@@ -99,13 +93,18 @@ type pruner struct {
 	todo    []pruning
 	used    bitmap            // chunks that something else has
 	dropped bitmap            // chunks that went
+	moved   bitmap            // chunks whose content went on in another
 	bases   map[int64]int64   // of each packed chunk
 	against map[int64][]int64 // chunks that are packed against one that nobody has
 	sizes   map[int64]int64   // of chunks that nobody has
 }
 
-func (p *pruner) prune() error {
-	for _, step := range []func() error{p.decide, p.markTree, p.readChunks} {
+func (p *pruner) prune() (err error) {
+	if p.v, err = p.decided(); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.v.Close()) }()
+	for _, step := range []func() error{p.markTree, p.readChunks} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -122,135 +121,6 @@ func (p *pruner) prune() error {
 		p.todo = p.todo[count:]
 	}
 	return nil
-}
-
-// decide reads every revision and applies the rules, one document at a time.
-func (p *pruner) decide() error {
-	needed, err := p.v.neededHashes()
-	if err != nil {
-		return err
-	}
-	held := map[int64]bool{} // revisions that nodes go on from
-	err = p.v.conn.query(func(r row) error { held[r.int(0)] = true; return nil }, `SELECT revision FROM node WHERE revision > 0`)
-	if err != nil {
-		return err
-	}
-	var of []prunable
-	finish := func() error {
-		if len(of) > 0 {
-			p.todo = append(p.todo, p.choose(of)...)
-			for _, r := range of {
-				if r.keep {
-					if err := p.use(r.chunks); err != nil {
-						return err
-					}
-				}
-			}
-		}
-		of = of[:0]
-		return p.ctx.Err()
-	}
-	err = p.v.conn.query(func(r row) error {
-		rev := prunable{
-			id: r.int(0), document: r.int(1), number: int(r.int(2)), path: r.text(3), time: time.Unix(0, r.int(4)),
-			lost: r.int(5) == 1, chunks: append([]byte(nil), r.bytes(7)...),
-		}
-		rev.keep = held[rev.id] || needed[r.hash(6)]
-		if len(of) > 0 && of[0].document != rev.document {
-			if err := finish(); err != nil {
-				return err
-			}
-		}
-		of = append(of, rev)
-		return nil
-	}, `SELECT id, document, number, path, time, lost, sha256, chunks FROM revision ORDER BY document, number DESC`)
-	if err != nil {
-		return err
-	}
-	return finish()
-}
-
-// prunable is a revision and whether it stays.
-type prunable struct {
-	id, document int64
-	number       int
-	path         string
-	time         time.Time
-	lost, keep   bool
-	chunks       []byte
-}
-
-// choose marks what stays of a document. What lost a conflict was never the
-// document's content, and is counted by itself.
-func (p *pruner) choose(of []prunable) []pruning {
-	for _, lost := range []bool{false, true} {
-		var times []time.Time
-		var which []int
-		for i, r := range of {
-			if r.lost == lost {
-				times, which = append(times, r.time), append(which, i)
-			}
-		}
-		for i, keep := range p.rules.Keep(times, p.now) {
-			if keep {
-				of[which[i]].keep = true
-			}
-		}
-	}
-	d := pruning{document: of[0].document, path: of[0].path}
-	for _, r := range of {
-		if r.keep {
-			d.kept++
-			continue
-		}
-		d.removed, d.numbers, d.chunks = append(d.removed, r.id), append(d.numbers, r.number), append(d.chunks, r.chunks)
-	}
-	p.result.Kept += d.kept
-	if len(d.removed) == 0 {
-		return nil
-	}
-	return []pruning{d}
-}
-
-// neededHashes are the contents that a merge or a person still asks for.
-func (v *Snapshot) neededHashes() (map[Hash]bool, error) {
-	needed := map[Hash]bool{}
-	err := v.conn.query(func(r row) error { needed[r.hash(0)] = true; return nil }, `SELECT sha256 FROM base WHERE sha256 IS NOT NULL`)
-	if err != nil {
-		return nil, err
-	}
-	return needed, v.conn.query(func(r row) error {
-		for i := range 3 {
-			var h Hash
-			if h.UnmarshalText([]byte(r.text(i))) == nil {
-				needed[h] = true
-			}
-		}
-		return nil
-	}, `SELECT base, space, dir FROM conflict WHERE resolved = 0`)
-}
-
-// prunableNow, with mu held, returns the documents of a batch that nobody has
-// come to need since the snapshot.
-func (s *Store) prunableNow(batch []pruning) []pruning {
-	taken := map[int64]bool{}
-	for _, n := range s.nodes {
-		taken[n.revision], taken[n.owed.revision] = true, true
-	}
-	for _, d := range s.detached.byPath {
-		taken[d.revision] = true
-	}
-	var free []pruning
-	for _, d := range batch {
-		ok := true
-		for _, id := range d.removed {
-			ok = ok && !taken[id]
-		}
-		if ok {
-			free = append(free, d)
-		}
-	}
-	return free
 }
 
 // batch takes the revisions of some documents, with the chunks that were theirs
@@ -326,7 +196,7 @@ func (p *pruner) statements(batch []pruning) (list []statement, err error) {
 					return nil, err
 				}
 				list = append(list, repacked...)
-				list = append(list, statement{`DELETE FROM chunk WHERE id = ?`, []any{chunk}})
+				list = append(list, statement{`DELETE FROM chunk WHERE id = ?`, []any{chunk}}, statement{`DELETE FROM copied WHERE chunk = ?`, []any{chunk}})
 			}
 		}
 		if d.kept == 0 {
@@ -352,86 +222,3 @@ func (p *pruner) waits(batch []pruning) (paths []string, err error) {
 	}
 	return paths, nil
 }
-
-// repack gives what stays and is packed against a chunk that goes another base:
-// the next one of its chain that stays.
-func (p *pruner) repack(going int64) (list []statement, err error) {
-	for _, id := range p.against[going] {
-		if !p.used.has(id) {
-			continue // it goes itself
-		}
-		base := p.bases[going]
-		for base > 0 && !p.used.has(base) {
-			base = p.bases[base]
-		}
-		if base <= 0 {
-			base = baseAlone
-		}
-		content, _, err := p.v.conn.chunk(id, 0)
-		if err != nil {
-			return nil, err
-		}
-		packed, with, err := p.v.conn.encodeAgainst(content, base)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list,
-			statement{`DELETE FROM chunk WHERE id = ?`, []any{id}},
-			statement{`INSERT INTO chunk (id, base, data) VALUES (?, ?, ?)`, []any{id, with, packed}})
-	}
-	return list, nil
-}
-
-// use marks a revision's chunks as needed.
-func (p *pruner) use(packed []byte) error {
-	chunks, err := unpackChunks(packed)
-	for _, id := range chunks {
-		p.used.put(id)
-	}
-	return err
-}
-
-func (p *pruner) drop(packed []byte) error {
-	chunks, err := unpackChunks(packed)
-	for _, id := range chunks {
-		if !p.used.has(id) && !p.dropped.has(id) {
-			p.dropped.put(id)
-			p.result.Bytes += p.sizes[id]
-		}
-	}
-	return err
-}
-
-// markTree marks the chunks of what is in the tree.
-func (p *pruner) markTree() error {
-	mark := func(r row) error { p.used.put(r.int(0)); return nil }
-	if err := p.v.conn.query(mark, `SELECT chunk FROM node WHERE chunk > 0`); err != nil {
-		return err
-	}
-	return p.v.conn.query(mark, `SELECT chunk FROM extent`)
-}
-
-// readChunks learns which chunks are packed against which.
-func (p *pruner) readChunks() error {
-	p.bases, p.against, p.sizes = map[int64]int64{}, map[int64][]int64{}, map[int64]int64{}
-	err := p.v.conn.query(func(r row) error {
-		id, base := r.int(0), r.int(1)
-		if base != baseNone {
-			p.bases[id] = base
-		}
-		if base > 0 && !p.used.has(base) {
-			p.against[base] = append(p.against[base], id)
-		}
-		if !p.used.has(id) {
-			p.sizes[id] = r.int(2)
-		}
-		return p.ctx.Err()
-	}, `SELECT id, base, length(data) FROM chunk`)
-	return err
-}
-
-// bitmap is a set of chunk ids, which are dense.
-type bitmap map[int64]uint64
-
-func (b bitmap) put(id int64)      { b[id>>6] |= 1 << (id & 63) }
-func (b bitmap) has(id int64) bool { return b[id>>6]&(1<<(id&63)) != 0 }

@@ -203,3 +203,53 @@ func TestPruneRefusesToTakeEverything(t *testing.T) {
 		}
 	}
 }
+
+// A copy that has no history of its own shares chunks with what it was made of.
+// Whatever becomes of either, a chunk is there as long as somebody has it.
+func TestPruneLeavesNoChunkThatNobodyHas(t *testing.T) {
+	t.Run("junk", func(t *testing.T) { pruneBesideACopy(t, "a.md~", 0) })
+	t.Run("not sealed yet", func(t *testing.T) { pruneBesideACopy(t, "fresh.md", 1) })
+}
+
+func pruneBesideACopy(t *testing.T, name string, later int) {
+	c := newClock()
+	s, path := newSpace(t, c.options())
+	tr := s.Tree(mount)
+	text := noise(3 * chunkSize)
+	a := save(t, tr, "a.md", string(text))
+	settle(t, s)
+	copied := save(t, tr, name, "")
+	must(tr.CopyRange(a.ID, 0, copied.ID, 0, int64(len(text))))
+	ok(t, s.Sync())
+	for i := range 3 {
+		c.pass(time.Hour)
+		overwrite(t, tr, a.ID, string(noise(3*chunkSize-1-i)))
+		ok(t, s.sealWhere(context.Background(), func(n *node) bool { return n.id == a.ID }, nil))
+		ok(t, s.Sync())
+	}
+	for range 2 {
+		plan := must(s.Prune(context.Background(), KeepRules{Last: 1}, true))
+		done := must(s.Prune(context.Background(), KeepRules{Last: 1}, false))
+		if done.Revisions != plan.Revisions || done.Bytes != plan.Bytes {
+			t.Errorf("it did %+v, and said %+v", done, plan)
+		}
+		checked(t, s)
+	}
+	if n := len(must(s.History("a.md"))); n != 1 {
+		t.Errorf("%d revisions are left", n)
+	}
+	if content(t, tr, copied.ID) != string(text) {
+		t.Error("the copy went with what it was made of")
+	}
+	overwrite(t, tr, copied.ID, "otherwise")
+	ok(t, s.Sync())
+	checked(t, s)
+	ok(t, tr.Unlink(Root, name))
+	s = reopen(t, s, path, c.options())
+	checked(t, s)
+	for table, want := range map[string]int{"chunk": 3 + later, "copied": 0} { // a.md's, and its history if it has one
+		if n := s.countRows(t, table); int(n) != want {
+			t.Errorf("%d rows of %s", n, table)
+		}
+	}
+}

@@ -30,6 +30,7 @@ func TestRepairMendsWithoutLosingContent(t *testing.T) {
 		"a place beyond the end":      `INSERT INTO extent VALUES ((SELECT node FROM entry WHERE name = CAST('a.md' AS BLOB)), 9, (SELECT chunk FROM node WHERE size = 5))`,
 		"a chunk that nobody has":     `INSERT INTO chunk VALUES (5000, 0, CAST('nobody''s' AS BLOB))`,
 		"a chunk that lost its place": `DELETE FROM extent`,
+		"a copied chunk that is gone": `INSERT INTO copied VALUES (4000)`,
 		"counts of attributes":        `UPDATE node SET xattrs = 3`,
 	} {
 		t.Run(what, func(t *testing.T) {
