@@ -14,6 +14,7 @@ fuzz crash power sabotage soak: export SPACEFS_SEED ?= random
 
 help:
 	@echo 'make demo    install what is missing, build, and show the whole way on a small tree'
+	@echo 'make day     two people, one tree: a day of it, which is docs/a-day.md'
 	@echo 'make test    install what is missing and run every test'
 	@echo 'make build   bin/spacefs'
 	@echo 'make check   format, vet (Linux and macOS), lint, layering, tests with the race detector'
@@ -35,6 +36,9 @@ build: deps
 
 demo: build
 	@bash .ci/demo
+
+day: build
+	@bash .ci/day >bin/a-day.md && mv bin/a-day.md docs/a-day.md
 
 test: deps
 	$(GO) test $(TAGS) -count=1 -timeout 20m ./...
@@ -87,4 +91,4 @@ history: deps
 clean:
 	rm -rf bin
 
-.PHONY: history help deps build demo test check bench bench-sync bench-exchange crash power sabotage fuzz soak clean
+.PHONY: history help deps build demo day test check bench bench-sync bench-exchange crash power sabotage fuzz soak clean

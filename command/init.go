@@ -41,7 +41,7 @@ func initCommand() *cli.Command {
 				return store.Close()
 			}
 			report := newReporter(c)
-			result, err := materialize.Import(c.Context, store, from, materialize.ImportOptions{Reporter: report})
+			result, err := materialize.Import(c.Context, store, from, materialize.ImportOptions{Ignore: true, Reporter: report})
 			report.end()
 			if err = errors.Join(err, store.Close()); err != nil {
 				return err

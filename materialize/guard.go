@@ -86,6 +86,11 @@ func (m *mirrorDir) identify(store *spacedb.Store) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		for _, known := range mirrors {
 			if known.Path == m.path && !known.LastSync.IsZero() {
+				if same, err := m.isStill(store, known); same || err != nil {
+					m.known, m.lost = known, true
+					m.mark = marker{Mirror: known.UUID, Space: store.ID(), Path: store.File()}
+					return err
+				}
 				return stopped("the mirror %s has lost its marker %s: is its disk mounted? If it is a new directory, give it another path", m.path, markerPath)
 			}
 		}
@@ -113,6 +118,37 @@ func (m *mirrorDir) identify(store *spacedb.Store) error {
 	m.lost = m.known.ID == 0 || !m.known.LastSync.IsZero()
 	m.empty, err = m.isEmpty()
 	return err
+}
+
+// looksAt is how many files tell whether a directory is a mirror.
+const looksAt = 1000
+
+// isStill says whether a directory that has lost its marker, as git clean -dfx
+// leaves it, is the mirror all the same: of the files that were agreed on, more
+// than half are the very ones, by inode and time. On another disk they are not.
+func (m *mirrorDir) isStill(store *spacedb.Store, known spacedb.Mirror) (bool, error) {
+	var files, same int
+	enough := errors.New("enough")
+	err := store.Base(known.ID, func(b spacedb.BaseEntry) error {
+		if b.Mode&spacedb.TypeMask != spacedb.TypeRegular {
+			return nil
+		}
+		if files == looksAt {
+			return enough
+		}
+		files++
+		if info, err := m.root.Lstat(b.Path); err == nil {
+			now, was := stampOf(info), baseStamp(b)
+			if now.inode == was.inode && now.mtime == was.mtime {
+				same++
+			}
+		}
+		return nil
+	})
+	if err == enough {
+		err = nil
+	}
+	return 2*same > files, err
 }
 
 func (m *mirrorDir) isEmpty() (bool, error) {
@@ -155,7 +191,8 @@ func (m *mirrorDir) checkWritable(plan conflict.Plan) error {
 	return nil
 }
 
-// enroll makes the mirror known on both sides.
+// enroll makes the mirror known on both sides. Git leaves out what we keep there:
+// it would take the marker away with a branch.
 func (m *mirrorDir) enroll(store *spacedb.Store) error {
 	if err := m.root.Mkdir(stateDir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("the mirror cannot be written: %w", err)
@@ -170,6 +207,9 @@ func (m *mirrorDir) enroll(store *spacedb.Store) error {
 		return err
 	}
 	if have, err := m.root.ReadFile(markerPath); err != nil || string(have) != string(text) {
+		if err := m.root.WriteFile(stateDir+"/.gitignore", []byte("*\n"), 0o600); err != nil {
+			return fmt.Errorf("the mirror cannot be written: %w", err)
+		}
 		if err := m.writeMarker(text); err != nil {
 			return fmt.Errorf("the mirror cannot be written: %w", err)
 		}

@@ -45,6 +45,28 @@ func TestALostBaseHealsFromHistory(t *testing.T) {
 	}
 }
 
+// git clean -dfx, or whoever sweeps, takes the marker away, and nothing else of
+// what was agreed on.
+func TestAMirrorThatLostItsMarkerIsKnownByItsFiles(t *testing.T) {
+	p := newPair(t)
+	for _, name := range []string{"a", "b", "c", "d", "gone"} {
+		p.inSpace(name, name)
+	}
+	p.sync(SyncOptions{})
+	p.ok(os.RemoveAll(filepath.Join(p.dir, stateDir)))
+	p.inMirror("a", "edited")
+	p.ok(os.Remove(filepath.Join(p.dir, "gone")))
+	p.sync(SyncOptions{})
+	p.agree()
+	if tree := p.spaceTree(); !strings.Contains(tree, "a=edited") || strings.Contains(tree, "gone") {
+		t.Errorf("the space holds\n%s", tree)
+	}
+	if known, err := p.store.Mirrors(); err != nil || len(known) != 1 {
+		t.Errorf("mirrors: %+v, %v", known, err)
+	}
+	p.quiet("known again")
+}
+
 // Without a marker it is a first sync: then an old content is as good as another.
 func TestAFirstSyncTakesNothingForStale(t *testing.T) {
 	p := newPair(t)

@@ -43,8 +43,13 @@ type scope struct {
 	side     conflict.Side
 }
 
+// newIgnoring knows what the directory ignores, and nothing of a space.
+func newIgnoring(root *os.Root) *ignoring {
+	return &ignoring{root: root, space: map[string]*ignore.Patterns{}, mirror: map[string]*ignore.Patterns{}, chains: map[string][]scope{}}
+}
+
 func openIgnoring(v *spacedb.Snapshot, root *os.Root) (*ignoring, error) {
-	g := &ignoring{root: root, space: map[string]*ignore.Patterns{}, mirror: map[string]*ignore.Patterns{}, chains: map[string][]scope{}}
+	g := newIgnoring(root)
 	files, err := v.Named(IgnoreFile)
 	if err != nil {
 		return nil, err

@@ -44,6 +44,7 @@ type ImportOptions struct {
 	Include, Exclude []string     // patterns, as gitignore has them; no Include: everything
 	Variant          fold.Variant // Flat: names are unfolded although there is no manifest
 	NoManifest       bool         // a manifest is passed over
+	Ignore           bool         // leaves alone what the directory's IgnoreFiles say, as a sync does
 	Reporter         Reporter
 }
 

@@ -74,10 +74,7 @@ func (m *importer) fromDirectory(dir string) error {
 
 // walk visits everything.
 func (d *directoryImport) walk() error {
-	w := startWalk(d.ctx, d.root, "", walkHooks{skip: func(path string, e listed) bool {
-		p := join(path, e.name)
-		return ownFile(p) || d.origin == nil && e.err == nil && !d.wanted(p, e.stat.isDir())
-	}})
+	w := startWalk(d.ctx, d.root, "", d.hooks())
 	defer w.end()
 	for f := w.peek(); f != nil; f = w.peek() {
 		if err := d.visit(f); err != nil {
@@ -90,6 +87,23 @@ func (d *directoryImport) walk() error {
 	}
 	d.dispatch()
 	return d.drain(0)
+}
+
+func (d *directoryImport) hooks() walkHooks {
+	hooks := walkHooks{skip: func(path string, e listed) bool {
+		p := join(path, e.name)
+		return ownFile(p) || d.origin == nil && e.err == nil && !d.wanted(p, e.stat.isDir())
+	}}
+	if !d.options.Ignore || d.origin != nil {
+		return hooks
+	}
+	alone, wanted := newIgnoring(d.root), hooks.skip
+	hooks.list = alone.listed
+	hooks.skip = func(path string, e listed) bool {
+		ignored, _ := alone.entry(path, e.name, e.stat.isDir()) // as in a sync's scan
+		return ignored || wanted(path, e)
+	}
+	return hooks
 }
 
 func (d *directoryImport) visit(f *found) error {

@@ -307,6 +307,11 @@ func TestGuards(t *testing.T) {
 		{"the root is missing", func(p *pair) { p.ok(os.RemoveAll(p.dir)) }, "does not exist"},
 		{"the root is a file", func(p *pair) { p.ok(os.RemoveAll(p.dir)); p.ok(os.WriteFile(p.dir, nil, 0o644)) }, "is not a directory"},
 		{"an unmounted disk leaves an empty directory", func(p *pair) { p.ok(os.RemoveAll(p.dir)); p.ok(os.Mkdir(p.dir, 0o755)) }, "lost its marker"},
+		{"a copy of it without the marker", func(p *pair) {
+			p.ok(os.Rename(p.dir, p.dir+".was"))
+			p.ok(os.CopyFS(p.dir, os.DirFS(p.dir+".was")))
+			p.ok(os.RemoveAll(filepath.Join(p.dir, stateDir)))
+		}, "lost its marker"},
 		{"everything but the marker is gone", func(p *pair) {
 			for i := range 20 {
 				p.ok(os.Remove(filepath.Join(p.dir, fmt.Sprint("f", i))))
