@@ -147,7 +147,7 @@ func withSpace(c *cli.Context, want operands, fn func(s *daemon.Space, path stri
 	}
 	var path string
 	if want.spaceFirst(args) {
-		path, args = daemon.SpaceAt(args[0]), args[1:]
+		path, args = spaceOf(args[0]), args[1:]
 	} else if path = spaceAround(args, want.near); path == "" {
 		return usage("%s: which space? Usage: spacefs %s", c.Command.Name, c.Command.UsageText)
 	}
@@ -167,10 +167,25 @@ func (want operands) spaceFirst(args []string) bool {
 		return true
 	case len(args) == 0:
 		return false
-	case len(args) > want.least && !want.near:
-		return looksLikeSpace(args[0]) || daemon.SpaceAt(args[0]) != args[0]
+	case len(args) == want.least || looksLikeSpace(args[0]):
+		return looksLikeSpace(args[0])
+	case want.near: // a mirror may be what is to be synced
+		_, ok := daemon.SpaceMounted(args[0])
+		return ok
 	}
-	return looksLikeSpace(args[0])
+	return spaceOf(args[0]) != args[0]
+}
+
+// spaceOf is the path of a space that is given by its mount point, by a mirror, or
+// as it is.
+func spaceOf(arg string) string {
+	if space, ok := daemon.SpaceMounted(arg); ok {
+		return space
+	}
+	if space, ok := daemon.SpaceMirrored(arg); ok {
+		return space
+	}
+	return arg
 }
 
 func spaceAround(args []string, near bool) string {

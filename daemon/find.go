@@ -41,24 +41,26 @@ func SpaceAround(dir string) (space string, ok bool) {
 	return space, ok
 }
 
-// SpaceAt returns the space that a mount point or the root of a mirror belongs to;
-// anything else is taken for a space's own path.
-func SpaceAt(path string) string {
+// SpaceMounted finds the space whose mount point a path is.
+func SpaceMounted(path string) (space string, ok bool) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
-		return path
+		return "", false
 	}
 	abs = real(abs)
-	if space, mountpoint, ok := MountedAt(abs); ok {
-		if abs == mountpoint {
-			return space
-		}
-		return path
+	space, mountpoint, ok := MountedAt(abs)
+	return space, ok && abs == mountpoint
+}
+
+// SpaceMirrored finds the space whose mirror a path is.
+func SpaceMirrored(path string) (space string, ok bool) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return "", false
 	}
-	if space, mirror, ok := materialize.SpaceOf(abs); ok && abs == mirror {
-		return space
-	}
-	return path
+	abs = real(abs)
+	space, mirror, ok := materialize.SpaceOf(abs)
+	return space, ok && abs == mirror
 }
 
 // PathWithin turns a path as a person gives it into a path of the space: one
