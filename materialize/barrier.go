@@ -15,6 +15,7 @@ import (
 func (x *executor) barrier() error {
 	few := len(x.staged) <= fewFiles
 	var failed error
+	x.reach.letGo()
 	if len(x.staged) > 0 && !few {
 		failed = x.disk.syncAll()
 	}
@@ -38,6 +39,7 @@ func (x *executor) barrier() error {
 	if err := x.syncDirs(few); err != nil {
 		return fmt.Errorf("the mirror cannot be made durable: %w", err)
 	}
+	x.reach.letGo()
 	err := x.advance()
 	x.staged, x.bytes, x.done, x.dirs, x.written = nil, 0, nil, map[string]struct{}{}, map[string]stamp{}
 	clear(x.renamed)
@@ -172,11 +174,10 @@ func (x *executor) looksNow(a conflict.Action) stamp {
 		was = x.written[a.Path]
 	}
 	was.ctime = 0 // the next look looks inside
-	info, err := x.mirror.root.Lstat(a.Path)
+	now, err := x.reach.look(a.Path)
 	if err != nil {
 		return was
 	}
-	now := stampOf(info)
 	sameKind := now.mode&spacedb.TypeMask == was.mode&spacedb.TypeMask
 	sameMode := now.mode == was.mode || a.Op == conflict.Chmod && a.Side == conflict.Mirror
 	switch {

@@ -4,12 +4,15 @@ import (
 	"errors"
 	"io"
 	"os"
+
+	"golang.org/x/sys/unix"
 )
 
 // disk is what an executor does to a directory, each call one step that can
 // fail or be the last before a crash. Tests stand in for it.
 type disk interface {
-	create(path string, content io.Reader, perm uint32, mtime int64) error
+	// create makes a file and tells how it looks.
+	create(path string, content io.Reader, perm uint32, mtime int64) (stamp, error)
 	syncFile(path string) error
 	syncAll() error
 	rename(dir, from, to string, absent bool) error
@@ -21,25 +24,43 @@ type disk interface {
 }
 
 // rootDisk is the real one.
-type rootDisk struct{ root *os.Root }
-
-func (d rootDisk) create(path string, content io.Reader, perm uint32, mtime int64) error {
-	f, err := d.root.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(f, content)
-	if err == nil {
-		err = f.Chmod(os.FileMode(perm & permMask))
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return d.withDir(path, func(dir *os.File, name string) error { return setTime(dir, name, mtime) })
+type rootDisk struct {
+	root  *os.Root
+	reach *reach
+	buf   []byte
 }
 
-func (d rootDisk) syncFile(path string) error {
-	f, err := d.root.Open(path)
+func newDisk(root *os.Root, r *reach) *rootDisk {
+	return &rootDisk{root: root, reach: r, buf: make([]byte, 64<<10)}
+}
+
+func (d *rootDisk) create(path string, content io.Reader, perm uint32, mtime int64) (st stamp, err error) {
+	dir, name, err := d.reach.parent(path)
+	if err != nil {
+		return st, err
+	}
+	f, err := createAt(dir, name)
+	if err != nil {
+		return st, err
+	}
+	// Of the reader only Read: the buffer is here.
+	_, err = io.CopyBuffer(f, struct{ io.Reader }{content}, d.buf)
+	if err == nil {
+		err = f.chmod(perm & permMask)
+	}
+	if err == nil {
+		err = setTime(dir, name, mtime)
+	}
+	if err == nil {
+		st, err = f.stat()
+	}
+	return st, errors.Join(err, f.close())
+}
+
+func (d *rootDisk) syncFile(path string) error { return syncFile(d.root, path) }
+
+func syncFile(root *os.Root, path string) error {
+	f, err := root.Open(path)
 	if err != nil {
 		return err
 	}
@@ -47,8 +68,10 @@ func (d rootDisk) syncFile(path string) error {
 	return f.Sync()
 }
 
-func (d rootDisk) syncAll() error {
-	f, err := d.root.Open(".")
+func (d *rootDisk) syncAll() error { return syncAll(d.root) }
+
+func syncAll(root *os.Root) error {
+	f, err := root.Open(".")
 	if err != nil {
 		return err
 	}
@@ -56,27 +79,32 @@ func (d rootDisk) syncAll() error {
 	return syncFilesystem(f)
 }
 
-func (d rootDisk) rename(dir, from, to string, absent bool) error {
-	if !absent {
-		return d.root.Rename(dir+from, dir+to)
+func (d *rootDisk) rename(dir, from, to string, absent bool) error {
+	in, name, err := d.reach.parent(dir + to)
+	if err != nil {
+		return err
 	}
-	return d.withDir(dir+to, func(f *os.File, name string) error { return renameNew(f, from, f, name) })
+	if absent {
+		return renameNew(in, from, in, name)
+	}
+	return unix.Renameat(int(in.Fd()), from, int(in.Fd()), name)
 }
 
 // move is rename from one directory to another.
-func (d rootDisk) move(from, to string, absent bool) error {
+func (d *rootDisk) move(from, to string, absent bool) error {
+	d.reach.letGo()
 	if !absent {
 		return d.root.Rename(from, to)
 	}
-	return d.withDir(from, func(fromDir *os.File, fromName string) error {
-		return d.withDir(to, func(toDir *os.File, toName string) error { return renameNew(fromDir, fromName, toDir, toName) })
+	return withDir(d.root, from, func(fromDir *os.File, fromName string) error {
+		return withDir(d.root, to, func(toDir *os.File, toName string) error { return renameNew(fromDir, fromName, toDir, toName) })
 	})
 }
 
 // withDir hands fn the open directory of path, reached without leaving the root.
-func (d rootDisk) withDir(path string, fn func(dir *os.File, name string) error) error {
+func withDir(root *os.Root, path string, fn func(dir *os.File, name string) error) error {
 	dir, name := splitPath(path)
-	f, err := d.root.Open(orDot(dir))
+	f, err := root.Open(orDot(dir))
 	if err != nil {
 		return err
 	}
@@ -84,17 +112,43 @@ func (d rootDisk) withDir(path string, fn func(dir *os.File, name string) error)
 	return fn(f, name)
 }
 
-func (d rootDisk) mkdir(path string, perm uint32) error {
-	if err := d.root.Mkdir(path, 0o700); err != nil {
+func (d *rootDisk) mkdir(path string, perm uint32) error {
+	dir, name, err := d.reach.parent(path)
+	if err != nil {
 		return err
 	}
-	return d.chmod(path, perm)
+	if err := unix.Mkdirat(int(dir.Fd()), name, 0o700); err != nil {
+		return err
+	}
+	made, err := d.reach.open(path)
+	if err != nil {
+		return err
+	}
+	return unix.Fchmod(int(made.Fd()), perm&permMask)
 }
 
-func (d rootDisk) symlink(target, path string) error { return d.root.Symlink(target, path) }
+func (d *rootDisk) symlink(target, path string) error {
+	dir, name, err := d.reach.parent(path)
+	if err != nil {
+		return err
+	}
+	return symlinkAt(target, dir, name)
+}
 
-func (d rootDisk) chmod(path string, perm uint32) error {
+func (d *rootDisk) chmod(path string, perm uint32) error {
 	return d.root.Chmod(path, os.FileMode(perm&permMask))
 }
 
-func (d rootDisk) remove(path string) error { return d.root.Remove(path) }
+func (d *rootDisk) remove(path string) error {
+	dir, name, err := d.reach.parent(path) // and with that nothing below dir is held any more
+	if err != nil {
+		return err
+	}
+	err = unix.Unlinkat(int(dir.Fd()), name, 0)
+	if err == unix.EISDIR || err == unix.EPERM { // Linux, macOS
+		if err := unix.Unlinkat(int(dir.Fd()), name, unix.AT_REMOVEDIR); err != unix.ENOTDIR {
+			return err
+		}
+	}
+	return err
+}

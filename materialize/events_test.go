@@ -25,7 +25,9 @@ func (r *teller) Step()        { r.steps++ }
 // full is a disk without room.
 type full struct{ disk }
 
-func (full) create(string, io.Reader, uint32, int64) error { return syscall.ENOSPC }
+func (full) create(string, io.Reader, uint32, int64) (stamp, error) {
+	return stamp{}, syscall.ENOSPC
+}
 
 // names are the events in order, without progress, which is as it comes.
 func (r *teller) names() (names []EventName) {

@@ -28,6 +28,7 @@ type executor struct {
 	ctx      context.Context
 	mirror   *mirrorDir // nil: the run is about the space alone
 	disk     disk
+	reach    *reach // of the mirror; the disk's too
 	tree     *spacedb.Tree
 	snapshot *spacedb.Snapshot
 	base     map[string]spacedb.BaseEntry
@@ -71,10 +72,12 @@ type stagedFile struct {
 const stagedPrefix = ".spacefs-tmp-"
 
 // A batch is made durable at once: a few files one by one, more with one sync
-// of the filesystem.
+// of the filesystem. What a batch costs besides its files is two such syncs, each
+// as long as the disk takes to come to rest; what is lost with one that is killed
+// is work, and nothing else.
 const (
-	batchFiles = 512
-	batchBytes = 64 << 20
+	batchFiles = 16 << 10
+	batchBytes = 128 << 20
 	fewFiles   = 16
 )
 
@@ -86,11 +89,7 @@ func (x *executor) execute(plan conflict.Plan) error {
 	if err := x.keepLosers(plan.Actions); err != nil {
 		return err
 	}
-	defer func() {
-		if x.kept != nil {
-			x.kept.Close()
-		}
-	}()
+	defer x.letGo()
 	for i, a := range plan.Actions {
 		if err := x.ctx.Err(); err != nil {
 			return errors.Join(err, x.barrier())
@@ -103,7 +102,7 @@ func (x *executor) execute(plan conflict.Plan) error {
 		if i+1 < len(plan.Actions) && plan.Actions[i+1].Path == a.Path {
 			continue // the base moves once both sides have what was merged
 		}
-		if len(x.staged) >= batchFiles || x.bytes >= batchBytes || len(x.done) >= 4*batchFiles {
+		if len(x.staged) >= batchFiles || x.bytes >= batchBytes || len(x.done) >= batchFiles {
 			if err := x.barrier(); err != nil {
 				return err
 			}
@@ -113,6 +112,14 @@ func (x *executor) execute(plan conflict.Plan) error {
 		return err
 	}
 	return x.narrowDown()
+}
+
+// letGo closes what was opened on the way.
+func (x *executor) letGo() {
+	x.reach.letGo()
+	if x.kept != nil {
+		x.kept.Close()
+	}
 }
 
 // narrowDown gives directories the modes that would have kept us out, children
@@ -244,7 +251,7 @@ func (x *executor) tempName() string {
 
 // expected looks whether the mirror still holds what the plan saw.
 func (x *executor) expected(a conflict.Action) error {
-	info, err := x.mirror.root.Lstat(a.Path)
+	now, err := x.reach.look(a.Path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if a.Expect.Kind == conflict.Absent {
 			return nil
@@ -257,9 +264,9 @@ func (x *executor) expected(a conflict.Action) error {
 	if a.Expect.Kind == conflict.Absent {
 		return errChanged
 	}
-	now, was := stampOf(info), x.lastSeen(a.Path)
+	was := x.lastSeen(a.Path)
 	if a.Expect.Kind == conflict.Directory {
-		if !info.IsDir() {
+		if !now.isDir() {
 			return errChanged
 		}
 		return nil
@@ -314,16 +321,13 @@ func (x *executor) stage(a conflict.Action, dir string) error {
 		return err
 	}
 	temp := dir + x.tempName()
-	if err := x.disk.create(temp, content, a.Want.Mode, mtime); err != nil {
+	looks, err := x.disk.create(temp, content, a.Want.Mode, mtime)
+	if err != nil {
 		_ = x.mirror.root.Remove(temp)
 		return err
 	}
-	info, err := x.mirror.root.Lstat(temp)
-	if err != nil {
-		return err
-	}
 	x.staged = append(x.staged, stagedFile{a, temp})
-	x.written[a.Path] = stampOf(info)
+	x.written[a.Path] = looks
 	x.bytes += a.Want.Size
 	return nil
 }
@@ -343,7 +347,8 @@ func (x *executor) spaceContent(a conflict.Action) (io.Reader, int64, error) {
 		known = true
 	}
 	if known {
-		id, mtime = it.Attr.ID, it.Attr.Mtime
+		content, err := x.snapshot.Content(it.Ref())
+		return content, it.Attr.Mtime, err
 	}
 	content, err := x.snapshot.Open(id)
 	return content, mtime, err

@@ -244,7 +244,9 @@ func (x *exporter) carryOut(p *exportPlan, todo []*exportName, next *manifest.Ma
 	if err := x.stageManifest(next); err != nil {
 		return err
 	}
-	disk := rootDisk{x.root}
+	near := &reach{root: x.root}
+	defer near.letGo()
+	disk := newDisk(x.root, near)
 	if err := disk.syncAll(); err != nil {
 		return err
 	}
@@ -337,7 +339,7 @@ func (x *exporter) replaceManifest(m *manifest.Manifest) error {
 	if err := x.stageManifest(m); err != nil {
 		return err
 	}
-	if err := (rootDisk{x.root}).syncFile(nextManifest); err != nil {
+	if err := syncFile(x.root, nextManifest); err != nil {
 		return err
 	}
 	return x.publish()
@@ -376,13 +378,12 @@ func (x *exporter) putInPlace(staged map[*exportName]string, n *exportName) erro
 }
 
 func (x *exporter) touchExported(e *manifest.Entry) error {
-	disk := rootDisk{x.root}
 	if e.Kind != manifest.Symlink {
-		if err := disk.chmod(e.Name, e.Mode); err != nil {
+		if err := x.root.Chmod(e.Name, os.FileMode(e.Mode&permMask)); err != nil {
 			return err
 		}
 	}
-	return disk.withDir(e.Name, func(d *os.File, name string) error { return setTime(d, name, e.Mtime) })
+	return withDir(x.root, e.Name, func(d *os.File, name string) error { return setTime(d, name, e.Mtime) })
 }
 
 // restoreTimes gives directories that changed the times they have in the space.

@@ -75,7 +75,7 @@ func (x *exporter) writeTree(dir string) error {
 	if err := writeManifest(root, manifest.Name, written); err != nil {
 		return err
 	}
-	return rootDisk{root}.syncAll()
+	return syncAll(root)
 }
 
 // writeFiles makes the whole tree below w.root.

@@ -317,10 +317,10 @@ func (f *faulty) do(what string, step func() error) error {
 	return f.fail()
 }
 
-func (f *faulty) create(path string, content io.Reader, perm uint32, mtime int64) error {
+func (f *faulty) create(path string, content io.Reader, perm uint32, mtime int64) (stamp, error) {
 	if f.due("create") {
-		_ = f.disk.create(path, io.LimitReader(content, 3), perm, mtime)
-		return f.fail()
+		_, _ = f.disk.create(path, io.LimitReader(content, 3), perm, mtime)
+		return stamp{}, f.fail()
 	}
 	return f.disk.create(path, content, perm, mtime)
 }

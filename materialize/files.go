@@ -17,7 +17,7 @@ type plainFile struct{ fd int }
 // symlink; what it is the caller looks at.
 func (d directory) openFile(name string) (plainFile, error) {
 	for {
-		fd, err := unix.Openat(d.fileno(), name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+		fd, err := unix.Openat(int(d.Fd()), name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 		if err != unix.EINTR {
 			return plainFile{fd}, err
 		}
@@ -47,8 +47,11 @@ func (f plainFile) stat() (stamp, error) {
 	return stampOfStat(&st), nil
 }
 
+// opened is a directory, whoever opened it.
+type opened interface{ Fd() uintptr }
+
 // createAt makes a file in an open directory; there must be nothing at its name.
-func createAt(d *os.File, name string) (plainFile, error) {
+func createAt(d opened, name string) (plainFile, error) {
 	for {
 		fd, err := unix.Openat(int(d.Fd()), name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
 		if err != unix.EINTR {
@@ -81,7 +84,7 @@ func (f plainFile) chmod(mode uint32) error {
 
 func (f plainFile) close() error { return unix.Close(f.fd) }
 
-func symlinkAt(target string, d *os.File, name string) error {
+func symlinkAt(target string, d opened, name string) error {
 	return unix.Symlinkat(target, int(d.Fd()), name)
 }
 
@@ -100,7 +103,7 @@ func lockDirectory(root *os.Root) (unlock func(), err error) {
 }
 
 // statAt is lstat of a name in an open directory.
-func statAt(d *os.File, name string) (stamp, error) {
+func statAt(d opened, name string) (stamp, error) {
 	var st unix.Stat_t
 	if err := unix.Fstatat(int(d.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return stamp{}, err

@@ -17,7 +17,7 @@ func changeTime(info fs.FileInfo) (ctime int64, inode uint64) {
 func syncFilesystem(*os.File) error { return unix.Sync() }
 
 // renameNew renames and fails if there is something already.
-func renameNew(fromDir *os.File, from string, toDir *os.File, to string) error {
+func renameNew(fromDir opened, from string, toDir opened, to string) error {
 	return unix.RenameatxNp(int(fromDir.Fd()), from, int(toDir.Fd()), to, unix.RENAME_EXCL)
 }
 
@@ -31,7 +31,7 @@ func birthTime(dir *os.File, name string) (ns int64, ok bool) {
 }
 
 // setTime sets the modification time of what name is in dir, symlinks included.
-func setTime(dir *os.File, name string, mtime int64) error {
+func setTime(dir opened, name string, mtime int64) error {
 	t := unix.NsecToTimespec(mtime)
 	return unix.UtimesNanoAt(int(dir.Fd()), name, []unix.Timespec{t, t}, unix.AT_SYMLINK_NOFOLLOW)
 }

@@ -17,7 +17,7 @@ func changeTime(info fs.FileInfo) (ctime int64, inode uint64) {
 func syncFilesystem(d *os.File) error { return unix.Syncfs(int(d.Fd())) }
 
 // renameNew renames and fails if there is something already.
-func renameNew(fromDir *os.File, from string, toDir *os.File, to string) error {
+func renameNew(fromDir opened, from string, toDir opened, to string) error {
 	err := unix.Renameat2(int(fromDir.Fd()), from, int(toDir.Fd()), to, unix.RENAME_NOREPLACE)
 	if err == unix.EINVAL || err == unix.ENOSYS { // a filesystem without it
 		var st unix.Stat_t
@@ -40,7 +40,7 @@ func birthTime(dir *os.File, name string) (ns int64, ok bool) {
 }
 
 // setTime sets the modification time of what name is in dir, symlinks included.
-func setTime(dir *os.File, name string, mtime int64) error {
+func setTime(dir opened, name string, mtime int64) error {
 	t := unix.NsecToTimespec(mtime)
 	return unix.UtimesNanoAt(int(dir.Fd()), name, []unix.Timespec{{Nsec: unix.UTIME_OMIT}, t}, unix.AT_SYMLINK_NOFOLLOW)
 }

@@ -434,12 +434,14 @@ func (s *syncer) tell(v *view) {
 
 func (s *syncer) executor(ctx context.Context, v *view) *executor {
 	x := &executor{
-		ctx: ctx, mirror: s.mirror, disk: rootDisk{s.mirror.root}, snapshot: v.snapshot, run: s.run.ID,
+		ctx: ctx, mirror: s.mirror, snapshot: v.snapshot, run: s.run.ID,
 		tree: s.store.Tree(spacedb.Actor{Origin: spacedb.OriginSync, Run: s.run.ID}),
 		base: v.base, space: v.space.changed, seen: v.mirror.changed, touched: v.mirror.touched, report: s.options.Reporter, phase: s.kind(), now: s.options.Now, record: &s.record,
 		merger: v.merger, fold: s.foldOf(),
 		dirs: map[string]struct{}{}, placed: map[string]spacedb.Attr{}, written: map[string]stamp{},
 	}
+	x.reach = &reach{root: s.mirror.root}
+	x.disk = newDisk(s.mirror.root, x.reach)
 	if s.options.wrap != nil {
 		x.disk = s.options.wrap(x.disk)
 	}

@@ -402,13 +402,14 @@ func (u *undoer) executor(ctx context.Context, run spacedb.Run) *executor {
 		ctx: ctx, mirror: u.mirror, snapshot: u.view, run: run.ID,
 		tree:  u.store.Tree(spacedb.Actor{Origin: spacedb.OriginUndo, Run: run.ID}),
 		space: u.space, seen: u.seen, report: u.options.Reporter, phase: "undo", now: u.options.Now,
-		record: &recorder{store: u.store, run: run.ID}, apart: u.divided,
+		record: &recorder{store: u.store, run: run.ID}, apart: u.divided, reach: &reach{},
 		dirs: map[string]struct{}{}, placed: map[string]spacedb.Attr{}, written: map[string]stamp{},
 	}
 	if u.mirror == nil {
 		return x
 	}
-	x.base, x.disk = u.base.entries, rootDisk{u.mirror.root}
+	x.base, x.reach.root = u.base.entries, u.mirror.root
+	x.disk = newDisk(u.mirror.root, x.reach)
 	if u.options.wrap != nil {
 		x.disk = u.options.wrap(x.disk)
 	}

@@ -97,5 +97,5 @@ func retry(call func() (int, error)) (int, error) {
 	}
 }
 
-// fileno is the directory's file descriptor.
-func (d directory) fileno() int { return d.fd }
+// Fd is the directory's file descriptor.
+func (d directory) Fd() uintptr { return uintptr(d.fd) }

@@ -42,5 +42,5 @@ func (d directory) list() ([]listed, error) {
 	return entries, err
 }
 
-// fileno is the directory's file descriptor.
-func (d directory) fileno() int { return int(d.file.Fd()) }
+// Fd is the directory's file descriptor.
+func (d directory) Fd() uintptr { return d.file.Fd() }
