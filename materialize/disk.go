@@ -21,21 +21,26 @@ type disk interface {
 	symlink(target, path string) error
 	chmod(path string, perm uint32) error
 	remove(path string) error
+	close()
 }
 
 // rootDisk is the real one.
 type rootDisk struct {
-	root  *os.Root
-	reach *reach
-	buf   []byte
+	root    *os.Root
+	reach   *reach
+	durable *writeback
+	buf     []byte
 }
 
 func newDisk(root *os.Root, r *reach) *rootDisk {
-	return &rootDisk{root: root, reach: r, buf: make([]byte, 64<<10)}
+	return &rootDisk{root: root, reach: r, durable: &writeback{root: root}, buf: make([]byte, 64<<10)}
 }
 
 func (d *rootDisk) create(path string, content io.Reader, perm uint32, mtime int64) (st stamp, err error) {
 	dir, name, err := d.reach.parent(path)
+	if err == nil {
+		err = d.durable.open()
+	}
 	if err != nil {
 		return st, err
 	}
@@ -43,8 +48,8 @@ func (d *rootDisk) create(path string, content io.Reader, perm uint32, mtime int
 	if err != nil {
 		return st, err
 	}
-	// Of the reader only Read: the buffer is here.
-	_, err = io.CopyBuffer(f, struct{ io.Reader }{content}, d.buf)
+	size, err := io.CopyBuffer(f, content, d.buf)
+	d.durable.wrote(size)
 	if err == nil {
 		err = f.chmod(perm & permMask)
 	}
@@ -68,7 +73,12 @@ func syncFile(root *os.Root, path string) error {
 	return f.Sync()
 }
 
-func (d *rootDisk) syncAll() error { return syncAll(d.root) }
+func (d *rootDisk) syncAll() error { return d.durable.sync() }
+
+func (d *rootDisk) close() {
+	d.reach.letGo()
+	d.durable.close()
+}
 
 func syncAll(root *os.Root) error {
 	f, err := root.Open(".")

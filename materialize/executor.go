@@ -1,6 +1,7 @@
 package materialize
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -47,19 +48,21 @@ type executor struct {
 	// apart are paths on which the sides will not agree: their base stays.
 	apart map[string]spacedb.Apart
 
-	staged  []stagedFile
-	bytes   int64
-	dirs    map[string]struct{} // whose entries changed since the last barrier
-	done    []conflict.Action   // since the last barrier
-	placed  map[string]spacedb.Attr
-	renamed map[string]renaming // since the last barrier, by where it went
-	written map[string]stamp    // of files that were staged: how they look
-	failed  failures
-	left    []conflict.Left
-	record  *recorder
-	did     []conflict.Action // in all
-	narrow  []conflict.Action // directories whose mode would keep us out: set at the end
-	counter int
+	ahead     *readAheadOf // nil: the next actions need the snapshot themselves
+	aheadNext int          // the action before which to look for a stretch
+	staged    []stagedFile
+	bytes     int64
+	dirs      map[string]struct{} // whose entries changed since the last barrier
+	done      []conflict.Action   // since the last barrier
+	placed    map[string]spacedb.Attr
+	renamed   map[string]renaming // since the last barrier, by where it went
+	written   map[string]stamp    // of files that were staged: how they look
+	failed    failures
+	left      []conflict.Left
+	record    *recorder
+	did       []conflict.Action // in all
+	narrow    []conflict.Action // directories whose mode would keep us out: set at the end
+	counter   int
 }
 
 type stagedFile struct {
@@ -90,10 +93,12 @@ func (x *executor) execute(plan conflict.Plan) error {
 		return err
 	}
 	defer x.letGo()
+	defer x.stopAhead()
 	for i, a := range plan.Actions {
 		if err := x.ctx.Err(); err != nil {
 			return errors.Join(err, x.barrier())
 		}
+		x.goAhead(plan.Actions, i)
 		if x.failed.cover(a.Path) {
 			continue // what is above it, or its own removal, did not happen
 		}
@@ -116,7 +121,9 @@ func (x *executor) execute(plan conflict.Plan) error {
 
 // letGo closes what was opened on the way.
 func (x *executor) letGo() {
-	x.reach.letGo()
+	if x.disk != nil {
+		x.disk.close()
+	}
 	if x.kept != nil {
 		x.kept.Close()
 	}
@@ -316,10 +323,11 @@ func (x *executor) lastSeen(p string) stamp {
 
 // stage writes the space's content beside its target.
 func (x *executor) stage(a conflict.Action, dir string) error {
-	content, mtime, err := x.spaceContent(a)
+	content, mtime, done, err := x.spaceContent(a)
 	if err != nil {
 		return err
 	}
+	defer done()
 	temp := dir + x.tempName()
 	looks, err := x.disk.create(temp, content, a.Want.Mode, mtime)
 	if err != nil {
@@ -332,11 +340,25 @@ func (x *executor) stage(a conflict.Action, dir string) error {
 	return nil
 }
 
-// spaceContent opens the content a write brings to the mirror.
-func (x *executor) spaceContent(a conflict.Action) (io.Reader, int64, error) {
-	if a.Content != conflict.OtherSide {
-		return x.supply(a)
+// spaceContent opens the content a write brings to the mirror; done says that it
+// was read.
+func (x *executor) spaceContent(a conflict.Action) (content io.Reader, mtime int64, done func(), err error) {
+	if x.ahead != nil {
+		data, err := x.ahead.of(a.Path)
+		if err != nil {
+			return nil, 0, nil, err
+		}
+		return bytes.NewReader(*data), x.space[a.Path].Attr.Mtime, func() { x.ahead.done(data) }, nil
 	}
+	if a.Content == conflict.OtherSide {
+		content, mtime, err = x.otherSide(a)
+	} else {
+		content, mtime, err = x.supply(a)
+	}
+	return content, mtime, func() {}, err
+}
+
+func (x *executor) otherSide(a conflict.Action) (io.Reader, int64, error) {
 	id, mtime := x.base[a.Path].Node, x.base[a.Path].MirrorMtime
 	it, known := x.space[a.Path]
 	if !known && id == 0 { // the base was put back by an undo, which knows no node

@@ -244,9 +244,8 @@ func (x *exporter) carryOut(p *exportPlan, todo []*exportName, next *manifest.Ma
 	if err := x.stageManifest(next); err != nil {
 		return err
 	}
-	near := &reach{root: x.root}
-	defer near.letGo()
-	disk := newDisk(x.root, near)
+	disk := newDisk(x.root, &reach{root: x.root})
+	defer disk.close()
 	if err := disk.syncAll(); err != nil {
 		return err
 	}

@@ -13,6 +13,9 @@ func changeTime(info fs.FileInfo) (ctime int64, inode uint64) {
 	return st.Ctimespec.Nano(), st.Ino
 }
 
+// syncsOneFilesystem: it does not.
+const syncsOneFilesystem = false
+
 // syncFilesystem: there is no syncfs; sync(2) is the nearest.
 func syncFilesystem(*os.File) error { return unix.Sync() }
 
