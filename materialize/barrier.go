@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
+	"strings"
 	"syscall"
 
 	"spacefs/conflict"
@@ -41,7 +43,9 @@ func (x *executor) barrier() error {
 	}
 	x.reach.letGo()
 	err := x.advance()
-	x.staged, x.bytes, x.done, x.dirs, x.written = nil, 0, nil, map[string]struct{}{}, map[string]stamp{}
+	x.staged, x.bytes, x.done = x.staged[:0], 0, x.done[:0]
+	clear(x.dirs)
+	clear(x.written)
 	clear(x.renamed)
 	return err
 }
@@ -108,7 +112,7 @@ func (x *executor) advance() error {
 	if x.mirror == nil {
 		return nil
 	}
-	var set []spacedb.BaseEntry
+	set := make([]spacedb.BaseEntry, 0, len(bases))
 	var remove []string
 	for p, b := range bases {
 		if b != nil {
@@ -117,6 +121,7 @@ func (x *executor) advance() error {
 			remove = append(remove, p)
 		}
 	}
+	slices.SortFunc(set, func(a, b spacedb.BaseEntry) int { return strings.Compare(a.Path, b.Path) }) // as they are stored
 	return x.tree.Store().AdvanceBase(x.mirror.known.ID, set, remove)
 }
 

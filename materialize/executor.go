@@ -89,6 +89,8 @@ var errChanged = errors.New("it changed since it was looked at; the next sync lo
 func (x *executor) execute(plan conflict.Plan) error {
 	x.report.Tell(Event{Event: Progress, Phase: x.phase, Total: len(plan.Actions)})
 	x.moves, x.renamed = movesOf(plan), map[string]renaming{}
+	x.did = make([]conflict.Action, 0, len(plan.Actions))
+	x.done = make([]conflict.Action, 0, min(len(plan.Actions), batchFiles))
 	if err := x.keepLosers(plan.Actions); err != nil {
 		return err
 	}

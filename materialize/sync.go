@@ -462,6 +462,9 @@ func onlyChanged(failed []PathError) bool {
 // withhold takes out of a plan what concerns paths that could not be looked at,
 // or that somebody is just writing.
 func withhold(plan conflict.Plan, failed *failures, busy *pathSet) (_ conflict.Plan, withheld []string) {
+	if len(failed.at)+len(busy.at) == 0 {
+		return plan, nil
+	}
 	keep := plan.Actions[:0:0]
 	for _, a := range plan.Actions {
 		unknown := failed.cover(a.Path) || busy.cover(a.Path)

@@ -29,9 +29,10 @@ type walk struct {
 	ahead []found // received and not yet taken
 }
 
-// walkHooks are called on the walk's goroutine.
+// walkHooks are called on the walk's goroutine, but for enter.
 type walkHooks struct {
-	// enter is called with each open directory before it is listed.
+	// enter is called with each open directory before it is listed, on any
+	// goroutine.
 	enter func(path string, d directory)
 	// list is called with what a directory holds, before any of it is judged. If
 	// it fails, the directory could not be looked at.
@@ -142,7 +143,7 @@ func (w *walk) from(ctx context.Context, top string) error {
 		return w.put(ctx, found{path: top, err: err})
 	}
 	defer d.close()
-	return w.directory(ctx, top, d)
+	return w.directory(ctx, top, d, w.listing(top, d))
 }
 
 // step is one of a directory's places in byte order.
@@ -151,11 +152,8 @@ type step struct {
 	descend bool
 }
 
-func (w *walk) directory(ctx context.Context, path string, d directory) error {
-	if w.hooks.enter != nil {
-		w.hooks.enter(path, d)
-	}
-	entries, err := d.list()
+func (w *walk) directory(ctx context.Context, path string, d directory, l listing) error {
+	entries, err := l.entries, l.err
 	if err == nil && w.hooks.list != nil {
 		err = w.hooks.list(path, entries)
 	}
@@ -173,10 +171,12 @@ func (w *walk) directory(ctx context.Context, path string, d directory) error {
 		}
 	}
 	slices.SortFunc(steps, compareSteps)
+	scout := w.scout(ctx, path, d, steps)
+	defer scout.end()
 	for _, s := range steps {
 		p := join(path, s.name)
 		if s.descend {
-			err = w.descend(ctx, p, d, s.name)
+			err = w.descend(ctx, p, d, s.name, scout)
 		} else {
 			err = w.put(ctx, found{p, s.stat, s.err})
 		}
@@ -187,7 +187,11 @@ func (w *walk) directory(ctx context.Context, path string, d directory) error {
 	return nil
 }
 
-func (w *walk) descend(ctx context.Context, path string, parent directory, name string) error {
+func (w *walk) descend(ctx context.Context, path string, parent directory, name string, s *scout) error {
+	if found, ok := s.next(path); ok {
+		defer found.close()
+		return w.directory(ctx, path, found.directory, found.listing)
+	}
 	d, err := parent.open(name)
 	if isGone(err) {
 		return nil // it went while we looked
@@ -196,7 +200,7 @@ func (w *walk) descend(ctx context.Context, path string, parent directory, name 
 		return w.put(ctx, found{path: path, err: err})
 	}
 	defer d.close()
-	return w.directory(ctx, path, d)
+	return w.directory(ctx, path, d, w.listing(path, d))
 }
 
 // compareSteps orders by name, where what a directory holds counts as "name/".
