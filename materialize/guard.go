@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"time"
 
@@ -225,16 +226,17 @@ func (m *mirrorDir) enroll(store *spacedb.Store) error {
 // mirror would be a stranger.
 func (m *mirrorDir) writeMarker(text []byte) error {
 	const fresh = markerPath + ".new"
-	d := rootDisk{m.root}
+	d := newDisk(m.root, &reach{root: m.root})
+	defer d.close()
 	if err := d.remove(fresh); err != nil && !isGone(err) {
 		return err
 	}
-	err := d.create(fresh, bytes.NewReader(text), 0o600, time.Now().UnixNano())
+	_, err := d.create(fresh, bytes.NewReader(text), 0o600, time.Now().UnixNano())
 	if err == nil {
 		err = d.syncFile(fresh)
 	}
 	if err == nil {
-		err = d.rename("", fresh, markerPath, false)
+		err = d.rename(stateDir+"/", path.Base(fresh), path.Base(markerPath), false)
 	}
 	if err == nil {
 		err = d.syncFile(stateDir)
