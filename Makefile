@@ -20,7 +20,7 @@ help:
 	@echo 'make check   format, vet (Linux and macOS), lint, layering, tests with the race detector'
 	@echo 'make bench   measure, beside other filesystems, and write docs/performance.md'
 	@echo 'make bench-exchange  export and import beside cp and git; writes docs/performance-exchange.md'
-	@echo 'make bench-sync  measure syncs of 100,000 files beside git, rsync and unison: docs/performance-sync.md'
+	@echo 'make bench-sync  measure syncs of 100,000 files beside git, cp, rsync, unison and rclone: docs/performance-sync.md'
 	@echo 'make crash   the long SIGKILL loops: 20 rounds of each'
 	@echo 'make power   2000 power cuts; make sabotage shows that they would find a broken engine'
 	@echo 'make history what history costs, and how quick it is at a million revisions'
@@ -57,6 +57,7 @@ bench-exchange: deps
 	SPACEFS_EXCHANGE_BENCH=$(CURDIR)/docs/performance-exchange.md $(GO) test $(TAGS) -count=1 -timeout 60m -run TestExchangeBench -v ./integration_test | grep -v ===
 
 bench-sync: deps
+	@sh .ci/deps peers || echo 'what could not be installed is left out' >&2
 	SPACEFS_BENCH_SYNC=$(CURDIR)/docs/performance-sync.md $(GO) test $(TAGS) -count=1 -timeout 60m -run 'TestBenchSync$$' -v ./integration_test | grep -v ===
 
 crash: deps
