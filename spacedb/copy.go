@@ -112,11 +112,13 @@ func (t *Tree) share(from NodeID, off int64, to NodeID, at, length int64) (done 
 
 // shareable lists the ids, 0 for a hole, of up to count chunks from first that
 // may become another node's too: those that history holds, which therefore
-// never change, and over which lies no patch and no page that was written to.
+// never change, and over which lies no patch and no page that was written to. One
+// that a commit is just writing only its page has: elsewhere it would be looked
+// for in the file.
 func (n *node) shareable(first, count int64) (ids []int64) {
 	for idx := first; idx < first+count; idx++ {
 		id := n.chunkAt(idx)
-		if pg := n.pages[idx]; id < 0 || id > n.shared || pg != nil && pg.dirty || len(n.patches(idx)) > 0 {
+		if pg := n.pages[idx]; id < 0 || id > n.shared || pg != nil && (pg.dirty || pg.frozen) || len(n.patches(idx)) > 0 {
 			break
 		}
 		ids = append(ids, id)

@@ -73,6 +73,31 @@ func TestACopyOfWhatIsNotInHistoryIsItsOwn(t *testing.T) {
 	}
 }
 
+// A revision that a commit is just writing has chunks that are not in the file.
+func TestACopyOfWhatIsJustBeingWrittenCanBeRead(t *testing.T) {
+	s, _ := newSpace(t, calm)
+	tr := s.Tree(mount)
+	text := noise(2 * chunkSize)
+	from, to := save(t, tr, "from", string(text)), save(t, tr, "to", "")
+	ok(t, s.Seal(context.Background()))
+	func() {
+		s.committing.Lock()
+		defer s.committing.Unlock()
+		s.mu.Lock()
+		s.running = s.cut() // it is under way from here on
+		s.mu.Unlock()
+		must(tr.CopyRange(from.ID, 0, to.ID, 0, 2*chunkSize))
+		must(tr.CopyRange(from.ID, 0, from.ID, 2*chunkSize, 2*chunkSize))
+		if content(t, tr, to.ID) != string(text) || content(t, tr, from.ID) != string(text)+string(text) {
+			t.Error("the copy is another")
+		}
+	}()
+	ok(t, s.Sync())
+	if content(t, tr, to.ID) != string(text) {
+		t.Error("the copy is another in the end")
+	}
+}
+
 func TestCopiesRefuseWhatIsNone(t *testing.T) {
 	s, _ := newSpace(t, calm)
 	tr := s.Tree(mount)

@@ -15,7 +15,8 @@ import "github.com/google/uuid"
 //     the path it left, within the quiet time, what left was a backup (patch's
 //     f.orig): the identity returns to the path (vacancy.go).
 //   - What comes within the quiet time to a path that a document was removed
-//     from goes on with its history, also when it was sealed before it came.
+//     from goes on with its history, also when it was sealed before it came; and
+//     so does what comes to a path it was moved from, if it was made just now.
 //   - A name among several of one node is the document's if it was last sealed
 //     under it; a document follows any other name nowhere.
 
@@ -114,7 +115,7 @@ func (t *Tree) leaveIdentity(n, d *node, name string, now int64) error {
 	}
 	if n.document != 0 {
 		t.detach(n, at, now)
-		t.store.vacated[place{d.id, name}] = vacancy{node: n.id, document: n.document, at: now, removed: true}
+		t.store.vacated[place{d.id, name}] = vacancy{node: n.id, document: n.document, at: now, waits: true, removed: true}
 	}
 	return nil
 }
@@ -185,6 +186,7 @@ func (t *Tree) carryIdentity(n, from *node, oldName string, to *node, newName st
 		if left.document != 0 {
 			if n.document != 0 {
 				t.detach(n, was, now)
+				s.vacated[place{from.id, oldName}] = vacancy{node: n.id, document: n.document, at: now, waits: true}
 			}
 			n.history = left
 			t.unseal(n, now)

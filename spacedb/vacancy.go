@@ -15,7 +15,8 @@ type vacancy struct {
 	version  uint64 // its content then: nobody writes to a backup
 	document int64
 	at       int64
-	removed  bool // it was: the document waits here
+	waits    bool // the document was left here: what carried it was removed, or took up another
+	removed  bool
 }
 
 // vacate: n takes its document along from name in d.
@@ -37,32 +38,47 @@ func (t *Tree) reclaim(d *node, name string, n *node, now int64) error {
 	if now-v.at > int64(s.options.Quiet) {
 		return nil
 	}
-	backup, err := s.node(v.node)
-	switch {
-	case err == ErrNotFound: // removed; what it carried waits where it went
-		return nil
-	case err != nil:
-		return err
-	case backup == n, backup.nlink == 0, backup.document != v.document, backup.version != v.version, backup.mode&TypeMask != n.mode&TypeMask:
-		return nil
-	}
 	at, err := s.pathIn(d, name)
 	if err != nil {
 		return err
 	}
+	_, err = t.bringBack(v, n, at, now)
+	return err
+}
+
+// bringBack takes a document from the backup that carried it away, for n to take
+// up at the path it left. A backup is of the same kind and was not written to.
+func (t *Tree) bringBack(v vacancy, n *node, at string, now int64) (done bool, err error) {
+	backup, err := t.store.node(v.node)
+	switch {
+	case err == ErrNotFound: // removed; what it carried waits where it went
+		return false, nil
+	case err != nil:
+		return false, err
+	case backup == n, backup.nlink == 0, backup.document != v.document, backup.version != v.version, backup.mode&TypeMask != n.mode&TypeMask:
+		return false, nil
+	}
 	t.renew(backup)
 	t.detach(backup, at, now)
 	t.strip(backup, now)
-	return nil
+	return true, nil
 }
 
 // succeed lets n, which has a document of its own already, take up the one that
-// was removed from name in d a moment ago: who removes a target and renames over
-// nothing means the same as who renames over it. n's own stays at the path was.
+// left name in d a moment ago. If that was removed: who removes a target and
+// renames over nothing means the same as who renames over it. If it was moved, n
+// must be as young: a temporary that was sealed at once, and not a document that
+// changes places with another. n's own stays at the path was.
 func (t *Tree) succeed(d *node, name string, n *node, was, at string, now int64) (done bool, err error) {
+	quiet := int64(t.store.options.Quiet)
 	v, known := t.store.vacated[place{d.id, name}]
-	if !known || !v.removed || now-v.at > int64(t.store.options.Quiet) || n.document == v.document {
+	if !known || now-v.at > quiet || n.document == v.document || !v.removed && now-n.btime > quiet {
 		return false, nil
+	}
+	if !v.waits {
+		if done, err := t.bringBack(v, n, at, now); !done || err != nil {
+			return false, err
+		}
 	}
 	delete(t.store.vacated, place{d.id, name})
 	t.detach(n, was, now)
