@@ -1,8 +1,10 @@
 package spacedb
 
 import (
+	"cmp"
 	"encoding/binary"
-	"sort"
+	"maps"
+	"slices"
 )
 
 // batch is a consistent cut: everything that was dirty at one moment, as rows.
@@ -111,7 +113,9 @@ func (s *Store) cut() *batch {
 	b := &batch{seq: s.seq, records: s.pending}
 	s.pending = records{}
 	now := s.now()
-	for n := range s.dirty {
+	// In the order in which nodes were made: chunks that are read together lie
+	// together, and the rows of every table come page by page.
+	for _, n := range slices.SortedFunc(maps.Keys(s.dirty), func(x, y *node) int { return cmp.Compare(x.id, y.id) }) {
 		if sabotage == "no order" && n.isRegular() && now%3 == 0 {
 			continue
 		}
@@ -123,15 +127,9 @@ func (s *Store) cut() *batch {
 			delete(b.records.xattrs, k)
 		}
 	}
-	// One order for rows of one table: neighbouring pages are written once.
-	sort.Slice(b.nodes, func(i, j int) bool { return b.nodes[i].id < b.nodes[j].id })
-	sort.Slice(b.entries, func(i, j int) bool {
-		x, y := &b.entries[i], &b.entries[j]
-		return x.parent < y.parent || x.parent == y.parent && x.name < y.name
-	})
-	sort.Slice(b.journal, func(i, j int) bool { return b.journal[i].seq < b.journal[j].seq })
+	slices.SortFunc(b.journal, func(x, y journalRow) int { return cmp.Compare(x.seq, y.seq) })
 	// Revisions are numbered in the order in which they were sealed.
-	sort.Slice(b.seals, func(i, j int) bool { return b.seals[i].revision < b.seals[j].revision })
+	slices.SortFunc(b.seals, func(x, y revisionRow) int { return cmp.Compare(x.revision, y.revision) })
 	if len(b.entries) > 0 {
 		b.moment = s.moments.next(b.seq, now)
 	}
@@ -177,8 +175,8 @@ func (s *Store) cutNode(b *batch, n *node, now int64) {
 }
 
 func (s *Store) cutEntries(b *batch, d *node, now int64) {
-	for name, c := range d.dir.changed {
-		id := d.dir.entries[name]
+	for _, name := range slices.Sorted(maps.Keys(d.dir.changed)) {
+		c, id := d.dir.changed[name], d.dir.entries[name]
 		b.entries = append(b.entries, entryRow{d.id, name, id, c.at})
 		if c.lapsed && !s.junkName(name) {
 			b.past = append(b.past, pastRow{d.id, name, c.at, c.by, c.document})
@@ -206,10 +204,8 @@ func (s *Store) cutContent(b *batch, n *node) {
 	}
 	n.copied = nil
 	var spans []*patch
-	for idx, pg := range n.pages {
-		if !pg.dirty {
-			continue
-		}
+	for _, pg := range n.dirtyPages() {
+		idx := pg.idx
 		if p := pg.span(); p != nil {
 			n.lay(p)
 			spans = append(spans, p)
@@ -221,6 +217,17 @@ func (s *Store) cutContent(b *batch, n *node) {
 		b.bytes += int64(len(pg.data))
 	}
 	s.cutPatches(b, n, spans)
+}
+
+// dirtyPages are in the order of the content.
+func (n *node) dirtyPages() (list []*page) {
+	for _, pg := range n.pages {
+		if pg.dirty {
+			list = append(list, pg)
+		}
+	}
+	slices.SortFunc(list, func(x, y *page) int { return cmp.Compare(x.idx, y.idx) })
+	return list
 }
 
 // cutChunk is the id under which a chunk is stored anew.
@@ -286,7 +293,7 @@ func packChunks(n *node) []byte {
 	for idx, id := range n.extents {
 		list = append(list, extentRow{idx: idx, chunk: id})
 	}
-	sort.Slice(list, func(i, j int) bool { return list[i].idx < list[j].idx })
+	slices.SortFunc(list, func(x, y extentRow) int { return cmp.Compare(x.idx, y.idx) })
 	packed := make([]byte, 0, 3*len(list)+4)
 	next, last := int64(0), int64(0)
 	for _, e := range list {
