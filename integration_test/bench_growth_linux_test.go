@@ -106,7 +106,7 @@ func every(paths []string, fn func(string) error) error {
 }
 
 func growth(t *testing.T, out *bytes.Buffer) {
-	million := 1_000_000
+	million := sized(1_000_000, 10_000)
 	if env := os.Getenv("SPACEFS_BENCH_FILES"); env != "" {
 		fmt.Sscan(env, &million)
 	}
@@ -124,8 +124,8 @@ func growth(t *testing.T, out *bytes.Buffer) {
 		g.mount = time.Since(start)
 	}
 	rounds := growthRounds
-	if env := os.Getenv("SPACEFS_BENCH_ROUNDS"); env != "" {
-		fmt.Sscan(env, &rounds)
+	if n, set := benchRounds(); set {
+		rounds = min(n, rounds)
 	}
 	took := map[string][][]float64{}
 	for round := range rounds {
@@ -264,7 +264,7 @@ func profileRows(top string) string {
 func sizes(t *testing.T, out *bytes.Buffer) {
 	b := newBench(t)
 	root := strings.TrimSpace(b.sh("go env GOROOT"))
-	source := filepath.Join(root, benchRepo)
+	source := filepath.Join(root, benchSource)
 	content := bytesIn(t, source)
 	b.done("init", "-q", "source.space")
 	b.done("import", "-q", "source.space", source)

@@ -112,6 +112,15 @@ func mountedAt(dir string) bool {
 // A row of the table takes about this long: it ends after a round past it.
 const benchRow = 10 * time.Second
 
+// benchRounds is how many rounds the environment asks for.
+func benchRounds() (rounds int, set bool) {
+	if tiny {
+		return 1, true
+	}
+	_, err := fmt.Sscan(os.Getenv("SPACEFS_BENCH_ROUNDS"), &rounds)
+	return rounds, err == nil && rounds > 0
+}
+
 // measure runs a workload turn by turn and returns each contender's times; nil of
 // one that does not take part.
 func (b *bench) measure(w workload, list []contender) [][]time.Duration {
@@ -120,9 +129,8 @@ func (b *bench) measure(w workload, list []contender) [][]time.Duration {
 	if rounds == 0 {
 		rounds, warmUp = 5, 1
 	}
-	if env := os.Getenv("SPACEFS_BENCH_ROUNDS"); env != "" {
-		fmt.Sscan(env, &rounds)
-		warmUp = 0
+	if n, set := benchRounds(); set {
+		rounds, warmUp = n, 0
 	}
 	took := make([][]time.Duration, len(list))
 	began := time.Now()
@@ -196,7 +204,7 @@ func TestBench(t *testing.T) {
 	list := workloads(dir+"/tree", dir+"/all.git")
 	wanted := regexp.MustCompile(os.Getenv("SPACEFS_BENCH_ONLY"))
 	list = slices.DeleteFunc(list, func(w workload) bool { return !wanted.MatchString(w.name) })
-	if len(list) > 0 {
+	if slices.ContainsFunc(list, func(w workload) bool { return w.sources }) {
 		makeSources(t, dir)
 	}
 	all := fmt.Sprintf("0-%d", runtime.NumCPU()-1)

@@ -28,18 +28,41 @@ type workload struct {
 	rounds int
 	// only names the contenders that take part; nil: all.
 	only []string
+	// sources: it works on the directory tree or a repository.
+	sources bool
 }
 
 const (
-	benchFiles  = 2000
-	benchSyncs  = 200
-	benchBig    = 128 << 20
-	benchHuge   = 4 << 30
-	benchTree   = "src/cmd/compile" // in Go's own directory
-	benchRepo   = "src"
 	benchBlock  = 1 << 20
-	benchRandom = 1000
+	benchTree   = "src/cmd/compile" // in Go's own directory
+	benchSource = "src"
 )
+
+// How much of everything; tiny is only to see that all of it works.
+var (
+	tiny        = os.Getenv("SPACEFS_BENCH_TINY") != ""
+	benchFiles  = sized(2000, 200)
+	benchSyncs  = sized(200, 10)
+	benchLines  = sized(5000, 500)
+	benchBig    = int64(sized(128, 8)) << 20
+	benchHuge   = int64(sized(4096, 64)) << 20
+	benchRandom = sized(1000, 100)
+	benchReads  = sized(20_000, 1000)
+	benchRepo   = benchSource
+)
+
+func init() {
+	if tiny {
+		benchRepo = benchTree
+	}
+}
+
+func sized(full, small int) int {
+	if tiny {
+		return small
+	}
+	return full
+}
 
 var benchText = []byte(strings.Repeat("what a person writes in a note\n", 200))[:4096]
 
@@ -146,6 +169,8 @@ func writeLarge(size int64) func(string) error {
 	}
 }
 
+func mebibytes(size int64) string { return fmt.Sprint(size>>20, " MiB") }
+
 func syncBig(dir string) error { return syncPath(dir + "/big") }
 
 // onBig opens the large file without Go's poller and does something many times.
@@ -171,7 +196,7 @@ func onBig(flags, times int, fn func(fd int, rng *rand.Rand) error) func(string)
 
 func readBig(dir string) error {
 	block := make([]byte, benchBlock)
-	return onBig(unix.O_RDONLY, benchBig/benchBlock, func(fd int, _ *rand.Rand) error {
+	return onBig(unix.O_RDONLY, int(benchBig/benchBlock), func(fd int, _ *rand.Rand) error {
 		_, err := unix.Read(fd, block)
 		return err
 	})(dir)
@@ -243,7 +268,7 @@ func running(name string, args ...string) func(dir string) error {
 func workloads(source, repo string) []workload {
 	statAll := each(func(p string) error { _, err := os.Lstat(p); return err })
 	readAll := each(func(p string) error { _, err := os.ReadFile(p); return err })
-	big := writeLarge(benchBig)
+	writeBig, big := writeLarge(benchBig), mebibytes(benchBig)
 	copyTree := func(dir string) error { return copyFiles(source, dir+"/t") }
 	cloned := running("git", "clone", "-q", "--no-hardlinks", source+".git", "r")
 	grep := running("grep", "-rc", "func main", "t")
@@ -266,29 +291,29 @@ func workloads(source, repo string) []workload {
 		})},
 		{name: fmt.Sprintf("save by fsync and rename, %d times", benchSyncs), goal: "1.3", do: saveSynced},
 		{name: fmt.Sprintf("append 4 KiB and fsync, %d times", benchSyncs), goal: "1.3", do: writeOften(benchSyncs, 4096, true)},
-		{name: "append 256 bytes, 5000 times", goal: "18", do: writeOften(5000, 256, false)},
-		{name: "write 128 MiB", goal: "4", do: big},
-		{name: "write 128 MiB and fsync", goal: "2.5", do: inOrder(big, syncBig)},
-		{name: "read 128 MiB, cold", goal: "1.2", prepare: inOrder(big, syncBig), before: dropCaches, do: readBig, keep: true},
-		{name: "read 128 MiB, warm", goal: "1.3", prepare: inOrder(big, syncBig, readBig), do: readBig, keep: true},
-		{name: "read 4 KiB at 20000 random places, warm", goal: "1.2", prepare: inOrder(big, syncBig, readBig), keep: true,
-			do: onBig(unix.O_RDONLY, 20000, func(fd int, rng *rand.Rand) error {
+		{name: fmt.Sprintf("append 256 bytes, %d times", benchLines), goal: "18", do: writeOften(benchLines, 256, false)},
+		{name: "write " + big, goal: "4", do: writeBig},
+		{name: "write " + big + " and fsync", goal: "2.5", do: inOrder(writeBig, syncBig)},
+		{name: "read " + big + ", cold", goal: "1.2", prepare: inOrder(writeBig, syncBig), before: dropCaches, do: readBig, keep: true},
+		{name: "read " + big + ", warm", goal: "1.3", prepare: inOrder(writeBig, syncBig, readBig), do: readBig, keep: true},
+		{name: fmt.Sprintf("read 4 KiB at %d random places, warm", benchReads), goal: "1.2", prepare: inOrder(writeBig, syncBig, readBig), keep: true,
+			do: onBig(unix.O_RDONLY, benchReads, func(fd int, rng *rand.Rand) error {
 				var block [4096]byte
 				_, err := unix.Pread(fd, block[:], randomBlock(rng))
 				return err
 			})},
-		{name: fmt.Sprintf("write 4 KiB at %d random places, and fsync", benchRandom), goal: "1.5", prepare: inOrder(big, syncBig),
+		{name: fmt.Sprintf("write 4 KiB at %d random places, and fsync", benchRandom), goal: "1.5", prepare: inOrder(writeBig, syncBig),
 			do: onBig(unix.O_WRONLY, benchRandom, func(fd int, rng *rand.Rand) error {
 				_, err := unix.Pwrite(fd, benchText, randomBlock(rng))
 				return err
 			})},
-		{name: "copy a tree in", goal: "1.2", do: copyTree, rounds: 3},
-		{name: "read a tree", goal: "1.3", prepare: inOrder(copyTree, readTree, readTree), do: readTree, keep: true},
-		{name: "grep -r", goal: "1.3", prepare: inOrder(copyTree, readTree, grep, grep), do: grep, keep: true},
-		{name: "remove a tree", goal: "2", prepare: copyTree, do: func(dir string) error { return os.RemoveAll(dir + "/t") }, rounds: 3},
-		{name: "git status", goal: "1.3", prepare: inOrder(cloned, gitStatus, gitStatus), do: gitStatus, keep: true},
-		{name: "git clone of 10,000 files", goal: "2", do: running("git", "clone", "-q", "--no-hardlinks", repo, "r"), rounds: 3, only: few},
-		{name: "write 4 GiB and fsync", goal: "3", do: inOrder(writeLarge(benchHuge), syncBig), rounds: 1, only: []string{"plain directory", "spacefs", "gocryptfs"}},
+		{name: "copy a tree in", sources: true, goal: "1.2", do: copyTree, rounds: 3},
+		{name: "read a tree", sources: true, goal: "1.3", prepare: inOrder(copyTree, readTree, readTree), do: readTree, keep: true},
+		{name: "grep -r", sources: true, goal: "1.3", prepare: inOrder(copyTree, readTree, grep, grep), do: grep, keep: true},
+		{name: "remove a tree", sources: true, goal: "2", prepare: copyTree, do: func(dir string) error { return os.RemoveAll(dir + "/t") }, rounds: 3},
+		{name: "git status", sources: true, goal: "1.3", prepare: inOrder(cloned, gitStatus, gitStatus), do: gitStatus, keep: true},
+		{name: "git clone of 10,000 files", sources: true, goal: "2", do: running("git", "clone", "-q", "--no-hardlinks", repo, "r"), rounds: 3, only: few},
+		{name: "write " + mebibytes(benchHuge) + " and fsync", goal: "3", do: inOrder(writeLarge(benchHuge), syncBig), rounds: 1, only: []string{"plain directory", "spacefs", "gocryptfs"}},
 	}
 	if os.Getuid() != 0 { // only root may drop the kernel's caches
 		list = slices.DeleteFunc(list, func(w workload) bool { return w.before != nil })
