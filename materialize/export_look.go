@@ -24,6 +24,8 @@ func asWritten(root *os.Root, m *manifest.Manifest) []bool {
 	from := 0
 	for range max(2, runtime.GOMAXPROCS(0)) {
 		workers.Go(func() {
+			reach := &reach{root: root}
+			defer reach.letGo()
 			for {
 				next.Lock()
 				some := groups[from:min(from+64, len(groups))]
@@ -33,7 +35,7 @@ func asWritten(root *os.Root, m *manifest.Manifest) []bool {
 					return
 				}
 				for i := range some {
-					lookAtGroup(root, m.Entries, &some[i], same)
+					lookAtGroup(reach, m.Entries, &some[i], same)
 				}
 			}
 		})
@@ -47,13 +49,9 @@ func asWritten(root *os.Root, m *manifest.Manifest) []bool {
 	return same
 }
 
-func lookAtGroup(root *os.Root, entries []manifest.Entry, g *exportGroup, same []bool) {
-	d, err := root.Open(orDot(g.dir))
+func lookAtGroup(reach *reach, entries []manifest.Entry, g *exportGroup, same []bool) {
+	d, err := reach.open(g.dir)
 	if err != nil {
-		return
-	}
-	defer d.Close()
-	if info, err := d.Stat(); err != nil || !info.IsDir() {
 		return
 	}
 	if g.own >= 0 {

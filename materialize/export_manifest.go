@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 	"syscall"
 
 	"spacefs/materialize/manifest"
@@ -34,11 +35,12 @@ func loadManifest(root *os.Root, name string) (*manifest.Manifest, error) {
 	case info.Size() > maxManifest:
 		return nil, fmt.Errorf("%w: it has %d bytes", manifest.ErrInvalid, info.Size())
 	}
-	text := make([]byte, info.Size())
-	if _, err := io.ReadFull(f, text); err != nil {
+	var text strings.Builder // and not a slice: that would be copied to become a string
+	text.Grow(int(info.Size()))
+	if _, err := io.CopyN(&text, f, info.Size()); err != nil {
 		return nil, err
 	}
-	return manifest.Read(string(text))
+	return manifest.Read(text.String())
 }
 
 // writeManifest makes the file; it is durable with the next sync.

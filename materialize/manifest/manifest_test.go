@@ -152,3 +152,30 @@ func BenchmarkRead(b *testing.B) {
 		}
 	}
 }
+
+// Parts that are read at the same time are one manifest, and the first line that is
+// wrong is told, whatever is wrong after it.
+func TestALargeManifestIsReadInParts(t *testing.T) {
+	m := &Manifest{Header: sample().Header}
+	for i := range 60000 {
+		e := sample().Entries[1]
+		e.Path = fmt.Sprintf("d%05d/f%d", i/10, i%10)
+		e.Name = e.Path
+		m.Entries = append(m.Entries, e)
+	}
+	text := string(m.Append(nil))
+	if got, err := Read(text); err != nil || !reflect.DeepEqual(got, m) {
+		t.Fatalf("another manifest, %v", err)
+	}
+	lines := strings.SplitAfter(text, "\n")
+	for _, wrong := range []int{2, 700, 30001, 60001} {
+		bad := append([]string{}, lines...)
+		bad[wrong-1], bad[60000] = "\n", "{}\n"
+		if _, err := Read(strings.Join(bad, "")); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("line %d:", min(wrong, 60001))) {
+			t.Errorf("line %d is wrong: %v", wrong, err)
+		}
+	}
+	if _, err := Read(lines[0] + strings.Repeat("\n", 4<<20) + lines[len(lines)-2]); err == nil {
+		t.Error("empty lines are entries")
+	}
+}

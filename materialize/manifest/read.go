@@ -6,8 +6,10 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // maxLine is longer than any line that an export writes: two paths as long as
@@ -18,31 +20,89 @@ const maxLine = 128 << 10
 // have written it; whether they go together, Check says.
 func Read(text string) (*Manifest, error) {
 	m := &Manifest{}
-	line, rest, whole := strings.Cut(text, "\n")
+	header, rest, whole := strings.Cut(text, "\n")
 	if !whole {
 		return nil, ErrTruncated
 	}
-	if err := m.readHeader(line); err != nil {
+	if err := m.readHeader(header); err != nil {
 		return nil, err
 	}
-	m.Entries = make([]Entry, 0, len(rest)/192)
-	for number := 2; ; number++ {
-		line, rest, whole = strings.Cut(rest, "\n")
-		if !whole {
-			return nil, fmt.Errorf("%w after line %d", ErrTruncated, number-1)
+	body, end, err := m.cutEnd(rest)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.readEntries(body); err != nil {
+		return nil, err
+	}
+	return m, m.readEnd(end)
+}
+
+// cutEnd cuts the last line off.
+func (m *Manifest) cutEnd(text string) (body, end string, err error) {
+	from := strings.LastIndexByte(strings.TrimSuffix(text, "\n"), '\n') + 1
+	switch {
+	case strings.HasSuffix(text, "\n") && strings.HasPrefix(text[from:], endLine):
+	case strings.HasPrefix(text, endLine), strings.Contains(text, "\n"+endLine):
+		return "", "", fmt.Errorf("%w: there is something after the end", ErrInvalid)
+	default:
+		return "", "", fmt.Errorf("%w after line %d", ErrTruncated, 1+strings.Count(text, "\n"))
+	}
+	return text[:from], text[from:], nil
+}
+
+const (
+	endLine = `{"end":`
+	// No line of an entry has fewer bytes.
+	shortest = 32
+	// So many bytes are worth a goroutine.
+	part = 1 << 20
+)
+
+// readEntries reads the lines of a body, a part on each processor.
+func (m *Manifest) readEntries(body string) error {
+	var parts []string
+	for size := max(part, len(body)/runtime.GOMAXPROCS(0)+1); body != ""; {
+		end := min(size, len(body))
+		end += strings.IndexByte(body[end-1:], '\n')
+		parts = append(parts, body[:end])
+		body = body[end:]
+	}
+	// An entry takes more room than its line. What is none must not take it.
+	starts := make([]int, len(parts)+1)
+	for i, p := range parts {
+		starts[i+1] = starts[i] + min(strings.Count(p, "\n"), len(p)/shortest+1)
+	}
+	m.Entries = make([]Entry, starts[len(parts)])
+	errs := make([]error, len(parts))
+	var readers sync.WaitGroup
+	for i, p := range parts {
+		readers.Go(func() { errs[i] = readLines(p, m.Entries[starts[i]:starts[i+1]], starts[i]+2) })
+	}
+	readers.Wait()
+	for _, err := range errs { // the first: those before it are complete, and so its line is known
+		if err != nil {
+			return err
 		}
-		if strings.HasPrefix(line, `{"end":`) {
-			if rest != "" {
-				return nil, fmt.Errorf("%w: line %d: there is something after the end", ErrInvalid, number+1)
-			}
-			return m, m.readEnd(line)
+	}
+	return nil
+}
+
+// readLines reads lines from a number on into entries, of which there are enough
+// if the lines are some.
+func readLines(lines string, entries []Entry, number int) error {
+	for line := range strings.SplitSeq(strings.TrimSuffix(lines, "\n"), "\n") {
+		if strings.HasPrefix(line, endLine) {
+			return fmt.Errorf("%w: line %d: there is something after the end", ErrInvalid, number+1)
 		}
 		var e Entry
 		if err := e.read(line); err != nil {
-			return nil, fmt.Errorf("%w: line %d: %w", ErrInvalid, number, err)
+			return fmt.Errorf("%w: line %d: %w", ErrInvalid, number, err)
 		}
-		m.Entries = append(m.Entries, e)
+		entries[0] = e
+		entries = entries[1:]
+		number++
 	}
+	return nil
 }
 
 func (m *Manifest) readHeader(line string) error {
