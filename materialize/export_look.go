@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"spacefs/materialize/manifest"
 	"spacefs/spacedb"
@@ -17,59 +18,43 @@ import (
 // by kind, size and time, as it was written. That is enough to leave it alone;
 // before anything is overwritten it is read.
 func asWritten(root *os.Root, m *manifest.Manifest) []bool {
+	const few = 512 // entries, in their order: most are in the directory of the one before
 	same := make([]bool, len(m.Entries))
-	groups := byDirectory(m.Entries)
-	var next sync.Mutex
+	var next atomic.Int64
 	var workers sync.WaitGroup
-	from := 0
 	for range max(2, runtime.GOMAXPROCS(0)) {
 		workers.Go(func() {
 			reach := &reach{root: root}
 			defer reach.letGo()
 			for {
-				next.Lock()
-				some := groups[from:min(from+64, len(groups))]
-				from += len(some)
-				next.Unlock()
-				if len(some) == 0 {
+				end := int(next.Add(few))
+				if end-few >= len(same) {
 					return
 				}
-				for i := range some {
-					lookAtGroup(reach, m.Entries, &some[i], same)
+				for i := end - few; i < min(end, len(same)); i++ {
+					same[i] = looksAs(reach, &m.Entries[i])
 				}
 			}
 		})
 	}
 	workers.Wait()
-	for i := range m.Entries {
-		if m.Entries[i].Name == "" {
-			same[i] = true // there is nothing that could be otherwise
-		}
-	}
 	return same
 }
 
-func lookAtGroup(reach *reach, entries []manifest.Entry, g *exportGroup, same []bool) {
-	d, err := reach.open(g.dir)
-	if err != nil {
-		return
-	}
-	if g.own >= 0 {
-		same[g.own] = true
-	}
-	for _, i := range g.entries {
-		e := &entries[i]
-		_, name := splitPath(e.Name)
-		st, err := statAt(d, name)
-		if err != nil {
-			continue
+func looksAs(reach *reach, e *manifest.Entry) bool {
+	switch e.Kind {
+	case manifest.Directory:
+		if e.Name == "" {
+			return true // there is nothing that could be otherwise
 		}
-		size, kind := e.Size, spacedb.TypeRegular
-		if e.Kind == manifest.Symlink {
-			size, kind = 0, spacedb.TypeSymlink
-		}
-		same[i] = st.mode&spacedb.TypeMask == kind && st.size == size && st.mtime == e.Mtime
+		_, err := reach.open(e.Name)
+		return err == nil
+	case manifest.Symlink:
+		st, err := reach.look(e.Name)
+		return err == nil && st.kind() == spacedb.TypeSymlink && st.mtime == e.Mtime
 	}
+	st, err := reach.look(e.Name)
+	return err == nil && st.kind() == spacedb.TypeRegular && st.size == e.Size && st.mtime == e.Mtime
 }
 
 // lookAt reads what is at a name.
