@@ -44,23 +44,30 @@ func (d *rootDisk) create(path string, content io.Reader, perm uint32, mtime int
 	if err != nil {
 		return st, err
 	}
-	f, err := createAt(dir, name)
+	perm &= permMask
+	f, err := createAt(dir, name, perm|ownerWrites)
 	if err != nil {
 		return st, err
 	}
 	size, err := io.CopyBuffer(f, content, d.buf)
 	d.durable.wrote(size)
 	if err == nil {
-		err = f.chmod(perm & permMask)
-	}
-	if err == nil {
 		err = setTime(dir, name, mtime)
 	}
 	if err == nil {
 		st, err = f.stat()
 	}
+	if err == nil && st.mode&permMask != perm { // of what was asked for the umask took something
+		if err = f.chmod(perm); err == nil {
+			st, err = f.stat()
+		}
+	}
 	return st, errors.Join(err, f.close())
 }
+
+// ownerWrites must be in the mode of a file that is being made: some filesystems
+// ask for it at each write.
+const ownerWrites = 0o600
 
 func (d *rootDisk) syncFile(path string) error { return syncFile(d.root, path) }
 

@@ -228,8 +228,11 @@ func (x *executor) act(a conflict.Action) error {
 	case a.Side == conflict.Space:
 		return x.actOnSpace(a)
 	}
-	if err := x.expected(a); err != nil {
-		return err
+	// What comes to where nothing is, is renamed there, and that looks itself.
+	if comes := a.Op == conflict.Write || a.Op == conflict.Link; !comes || a.Expect.Kind != conflict.Absent {
+		if err := x.expected(a); err != nil {
+			return err
+		}
 	}
 	dir, name := path.Split(a.Path)
 	x.dirs[strings.TrimSuffix(dir, "/")] = struct{}{}
@@ -380,11 +383,14 @@ func (x *executor) otherSide(a conflict.Action) (io.Reader, int64, error) {
 
 // rename puts what is staged in place of what the action expects.
 func (x *executor) rename(temp, dir, name string, a conflict.Action) error {
-	if err := x.expected(a); err != nil {
-		_ = x.mirror.root.Remove(temp)
-		return err
+	absent := a.Expect.Kind == conflict.Absent
+	var err error
+	if !absent {
+		err = x.expected(a)
 	}
-	err := x.disk.rename(dir, path.Base(temp), name, a.Expect.Kind == conflict.Absent)
+	if err == nil {
+		err = x.disk.rename(dir, path.Base(temp), name, absent)
+	}
 	if err != nil {
 		_ = x.mirror.root.Remove(temp)
 	}

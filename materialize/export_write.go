@@ -249,7 +249,7 @@ func (w *treeWriter) file(d *os.File, i int, content io.Reader) error {
 		}
 		return setTime(d, name, e.Mtime)
 	}
-	f, err := createAt(d, name)
+	f, err := createAt(d, name, 0o600)
 	if err != nil {
 		return err
 	}

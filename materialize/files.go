@@ -51,9 +51,9 @@ func (f plainFile) stat() (stamp, error) {
 type opened interface{ Fd() uintptr }
 
 // createAt makes a file in an open directory; there must be nothing at its name.
-func createAt(d opened, name string) (plainFile, error) {
+func createAt(d opened, name string, perm uint32) (plainFile, error) {
 	for {
-		fd, err := unix.Openat(int(d.Fd()), name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+		fd, err := unix.Openat(int(d.Fd()), name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, perm)
 		if err != unix.EINTR {
 			return plainFile{fd}, err
 		}

@@ -1,13 +1,16 @@
 package materialize
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
 // A scout goes before a walk: it opens and lists the directories that the walk
 // comes to next, on a goroutine of its own, so that a second processor helps
 // where there is most to do.
 type scout struct {
-	found chan scouted
-	held  *scouted // received, and not asked for yet
+	found chan []scouted
+	held  []scouted // received, and not asked for yet
 	stop  context.CancelFunc
 }
 
@@ -24,7 +27,7 @@ type listing struct {
 }
 
 const (
-	scoutAhead = 4 // directories that are open before the walk comes to them
+	scoutAhead = 8 // directories that it finds before it tells, once or twice
 	scoutLeast = 8 // that a directory must hold to be worth one
 )
 
@@ -49,19 +52,23 @@ func (w *walk) scout(ctx context.Context, path string, parent directory, steps [
 		return nil
 	}
 	ctx, stop := context.WithCancel(ctx)
-	s := &scout{found: make(chan scouted, scoutAhead), stop: stop}
+	s := &scout{found: make(chan []scouted, 1), stop: stop}
 	go func() {
 		defer close(s.found)
-		for _, name := range names {
-			d, err := parent.open(name)
-			if err != nil {
-				continue // the walk sees for itself
+		for ahead := range slices.Chunk(names, scoutAhead) {
+			found := make([]scouted, 0, len(ahead))
+			for _, name := range ahead {
+				d, err := parent.open(name)
+				if err != nil {
+					continue // the walk sees for itself
+				}
+				p := join(path, name)
+				found = append(found, scouted{p, d, w.listing(p, d)})
 			}
-			p := join(path, name)
 			select {
-			case s.found <- scouted{p, d, w.listing(p, d)}:
+			case s.found <- found:
 			case <-ctx.Done():
-				d.close()
+				closeAll(found)
 				return
 			}
 		}
@@ -75,16 +82,15 @@ func (s *scout) next(path string) (f scouted, ok bool) {
 	if s == nil {
 		return f, false
 	}
-	if s.held == nil {
-		if f, ok = <-s.found; !ok {
+	for len(s.held) == 0 {
+		if s.held, ok = <-s.found; !ok {
 			return f, false
 		}
-		s.held = &f
 	}
-	if s.held.path != path {
+	if s.held[0].path != path {
 		return f, false // it could not open this one
 	}
-	f, s.held = *s.held, nil
+	f, s.held = s.held[0], s.held[1:]
 	return f, true
 }
 
@@ -94,10 +100,14 @@ func (s *scout) end() {
 		return
 	}
 	s.stop()
-	if s.held != nil {
-		s.held.close()
+	closeAll(s.held)
+	for found := range s.found {
+		closeAll(found)
 	}
-	for f := range s.found {
+}
+
+func closeAll(list []scouted) {
+	for _, f := range list {
 		f.close()
 	}
 }
