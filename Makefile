@@ -26,6 +26,8 @@ help:
 	@echo 'make history what history costs, and how quick it is at a million revisions'
 	@echo 'make fuzz    the properties and random tests, for long'
 	@echo 'make soak    1000 mounts, and ten minutes of mixed work: nothing may be left or grow'
+	@echo 'make race-programs  the tests with real programs, on a daemon with the race detector'
+	@echo 'make live    how long an edit takes to the other side: 200 each way'
 	@echo 'make clean   remove what was built'
 
 deps:
@@ -86,10 +88,18 @@ soak: deps
 	SPACEFS_MOUNTS=1000 $(GO) test $(TAGS) -count=1 -timeout 60m -run MountsLeave -v ./fusefs | grep -v ===
 	SPACEFS_SOAK=10m $(GO) test $(TAGS) -count=1 -timeout 60m -run Soak -v ./integration_test | grep -v ===
 
+# A race ends the daemon, and so the test; what it was is in bin/race.*
+race-programs: deps
+	@mkdir -p bin
+	GORACE='halt_on_error=1 log_path=$(CURDIR)/bin/race' $(GO) test $(TAGS) -race -count=1 -timeout 60m -run 'Programs|EveryEditors|Meanwhile|Live' -v ./integration_test | grep -v ===
+
+live: deps
+	SPACEFS_LIVE_EDITS=200 $(GO) test $(TAGS) -count=1 -timeout 20m -run OneEditIsSoon -v ./integration_test | grep -v ===
+
 history: deps
 	SPACEFS_HISTORY_FIGURES=1 $(GO) test $(TAGS) -count=1 -timeout 20m -run 'AThousandSaves|ManyRevisions|FiftySaves' -v ./spacedb | grep -v ===
 
 clean:
 	rm -rf bin
 
-.PHONY: history help deps build demo day test check bench bench-sync bench-exchange crash power sabotage fuzz soak clean
+.PHONY: history live race-programs help deps build demo day test check bench bench-sync bench-exchange crash power sabotage fuzz soak clean

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"syscall"
@@ -25,6 +26,16 @@ func (b *bench) appears(path, text string) time.Duration {
 			b.Fatalf("%s never is %q: %q, %v\n%s", path, text, have, err, b.run("status"))
 		}
 		time.Sleep(2 * time.Millisecond)
+	}
+}
+
+// until waits for something to become true.
+func (b *bench) until(what string, ok func() bool) {
+	b.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			b.Fatalf("never: %s\n%s", what, b.run("status"))
+		}
 	}
 }
 
@@ -116,13 +127,9 @@ func TestSyncWatchKeepsAnUnmountedSpaceInStep(t *testing.T) {
 	if got := b.done("cat", "watched.space", "a.md"); got != "one\n" { // through its socket
 		t.Fatalf("a.md holds %q", got)
 	}
-	for m := b.mirrors("watched.space"); len(m) == 0 || m[0].Live == nil; m = b.mirrors("watched.space") {
-		time.Sleep(10 * time.Millisecond)
-	}
+	b.until("it is live", func() bool { m := b.mirrors("watched.space"); return len(m) > 0 && m[0].Live != nil })
 	b.sh("echo two > dir/b.md")
-	for b.run("cat", "watched.space", "b.md").stdout != "two\n" {
-		time.Sleep(10 * time.Millisecond)
-	}
+	b.until("b.md comes", func() bool { return b.run("cat", "watched.space", "b.md").stdout == "two\n" })
 	b.sh("mkdir other; echo three > other/c.md") // from behind, into the space
 	b.done("import", "-q", "watched.space", "other")
 	b.appears(b.path("dir/c.md"), "three\n")
@@ -153,10 +160,8 @@ func TestLiveMirrorOnADiskThatGoesAndComesBack(t *testing.T) {
 	insert()
 	b.sh("rmdir disk/lost+found; echo text > disk/a.md")
 	b.mount("--create", "--mirror", "disk", "disk.space")
-	b.sh("until umount disk; do sleep 0.05; done 2>/dev/null") // a sync may just look at it
-	for b.mirrors("disk.space")[0].Live.State != "paused" {
-		time.Sleep(20 * time.Millisecond)
-	}
+	b.until("the disk goes", func() bool { return syscall.Unmount(disk, 0) == nil }) // a sync may just look at it
+	b.until("it pauses", func() bool { return b.mirrors("disk.space")[0].Live.State == "paused" })
 	b.sh("echo more > mnt/b.md; test -f mnt/a.md")
 	insert()
 	b.appears(b.path("disk/b.md"), "more\n")
@@ -165,4 +170,78 @@ func TestLiveMirrorOnADiskThatGoesAndComesBack(t *testing.T) {
 	b.unmount()
 	b.agree("disk.space", "disk")
 	b.sound("disk.space")
+}
+
+// Where a user may watch no more directories, status says so, and what is to do
+// about it, and edits come nevertheless.
+func TestLiveMirrorWithTooFewWatchesSaysSo(t *testing.T) {
+	needProgram(t, "unshare")
+	// The limit of a user namespace of its own, so that nobody else feels it.
+	const limited = "echo 3 > /proc/sys/user/max_inotify_watches"
+	must(t, exec.Command("unshare", "-r", "sh", "-c", limited).Run() == nil, "user namespaces")
+	b := newBench(t)
+	b.sh("mkdir -p dir/{1,2,3,4,5,6,7,8}; for d in dir/*; do echo one > $d/a.md; done")
+	b.done("init", "watched.space")
+	cmd := exec.Command("unshare", "-r", "sh", "-c", limited+`; exec "$0" sync --watch watched.space dir`, b.bin)
+	cmd.Dir = b.dir
+	b.ok(cmd.Start())
+	b.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	b.until("it watches", func() bool {
+		holder, _ := os.ReadFile(b.path("watched.space.lock")) // who opened the space now would keep the watch from it
+		return strings.Contains(string(holder), ".sock")
+	})
+	b.until("it is degraded", func() bool {
+		m := b.mirrors("watched.space")
+		return len(m) > 0 && m[0].Live != nil && m[0].Live.State == "degraded"
+	})
+	if m := b.mirrors("watched.space")[0]; !strings.Contains(m.Live.Reason, "fs.inotify.max_user_watches") {
+		t.Errorf("the reason is %q", m.Live.Reason)
+	}
+	if text := b.done("status", "watched.space"); !strings.Contains(text, "fs.inotify.max_user_watches") {
+		t.Errorf("status says\n%s", text)
+	}
+	for _, d := range []string{"1", "8"} {
+		b.ok(os.WriteFile(b.path("dir", d, "a.md"), []byte("two\n"), 0o644))
+		b.until("the edit in "+d+" comes", func() bool { return b.run("cat", "watched.space", d+"/a.md").stdout == "two\n" })
+	}
+	b.ok(cmd.Process.Signal(syscall.SIGINT))
+	b.ok(cmd.Wait())
+	b.agree("watched.space", "dir")
+	b.sound("watched.space")
+}
+
+// A conflict is resolved while both sides are in use, and from then on the path
+// is one like any other; until then it keeps nothing else waiting.
+func TestConflictsAreResolvedWhileMounted(t *testing.T) {
+	needFUSE(t)
+	for take, want := range map[string]string{"space": "of the space\n", "directory": "of the mirror\n"} {
+		t.Run(take, func(t *testing.T) {
+			b := newBench(t)
+			b.sh("mkdir mirror first; echo of the space > first/a.md; echo of the mirror > mirror/a.md")
+			b.done("init", "live.space", "--from", "first")
+			b.mount("--mirror", "mirror", "--resolve", "manual", "live.space")
+			if n := b.status("live.space").Conflicts; n != 1 {
+				t.Fatalf("%d conflicts", n)
+			}
+			b.ok(os.WriteFile(b.path("mirror/b.md"), []byte("meanwhile\n"), 0o644))
+			b.appears(b.path("mnt/b.md"), "meanwhile\n")
+			if text := string(b.text("mirror/a.md")); text != "of the mirror\n" {
+				t.Fatalf("the mirror has %q before anybody decided", text)
+			}
+			b.done("resolve", "live.space", "a.md", "--take", take)
+			b.appears(b.path("mnt/a.md"), want)
+			b.appears(b.path("mirror/a.md"), want)
+			b.until("no conflict is left", func() bool { return b.status("live.space").Conflicts == 0 })
+			for _, way := range [][2]string{{"mnt", "mirror"}, {"mirror", "mnt"}} {
+				b.ok(os.WriteFile(b.path(way[0], "a.md"), []byte("edited in the "+way[0]), 0o644))
+				b.appears(b.path(way[1], "a.md"), "edited in the "+way[0])
+			}
+			if log := b.done("log", "live.space", "a.md"); !strings.Contains(log, "*") || strings.Count(log, "\n") < 4 { // both sides' and two edits
+				t.Errorf("its history is\n%s", log)
+			}
+			b.unmount()
+			b.agree("live.space", "mirror")
+			b.sound("live.space")
+		})
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -41,11 +42,12 @@ func TestASyncEndsOrFailsAtAnySystemCall(t *testing.T) {
 	b.done("import", "-q", "first.space", "edited")
 	b.sh("rm -r edited && rm first/00/*/*")
 	from, most, every := 3, 12, 8
-	if os.Getenv("SPACEFS_FAULT_WALK") != "" {
-		from, most, every = 1, 300, 1
+	if walk := os.Getenv("SPACEFS_FAULT_WALK"); walk != "" { // all, or a number to go on from
+		n, _ := strconv.Atoi(walk)
+		from, most, every = max(n, 1), 10000, 1
 	}
 	for _, fault := range []string{"signal=SIGKILL", "error=EIO", "error=ENOSPC"} {
-		hit, missed := 0, 0
+		hit, missed, last := 0, 0, 0
 		for n := from; n <= most; n += every {
 			b.restart("first.space", "first")
 			before := b.hashes("mirror")
@@ -55,7 +57,7 @@ func TestASyncEndsOrFailsAtAnySystemCall(t *testing.T) {
 			out, err := cmd.CombinedOutput()
 			if err != nil {
 				hit++
-				missed = 0
+				missed, last = 0, n
 			} else if missed++; missed > 3 && n > 60 {
 				break // no thread comes so far any more
 			}
@@ -73,6 +75,6 @@ func TestASyncEndsOrFailsAtAnySystemCall(t *testing.T) {
 			b.sh("! find mirror -name '.spacefs-tmp-*' | grep .")
 			b.nothingVanished(before)
 		}
-		t.Logf("%s: %d runs hit", fault, hit)
+		t.Logf("%s: %d runs hit, the last at call %d", fault, hit, last)
 	}
 }
