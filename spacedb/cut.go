@@ -115,7 +115,8 @@ func (s *Store) cut() *batch {
 	now := s.now()
 	// In the order in which nodes were made: chunks that are read together lie
 	// together, and the rows of every table come page by page.
-	for _, n := range slices.SortedFunc(maps.Keys(s.dirty), func(x, y *node) int { return cmp.Compare(x.id, y.id) }) {
+	dirty := slices.SortedFunc(maps.Keys(s.dirty), func(x, y *node) int { return cmp.Compare(x.id, y.id) })
+	for _, n := range byLeaves(dirty) {
 		if sabotage == "no order" && n.isRegular() && now%3 == 0 {
 			continue
 		}
@@ -127,6 +128,7 @@ func (s *Store) cut() *batch {
 			delete(b.records.xattrs, k)
 		}
 	}
+	slices.SortFunc(b.nodes, func(x, y nodeRow) int { return cmp.Compare(x.id, y.id) })
 	slices.SortFunc(b.journal, func(x, y journalRow) int { return cmp.Compare(x.seq, y.seq) })
 	// Revisions are numbered in the order in which they were sealed.
 	slices.SortFunc(b.seals, func(x, y revisionRow) int { return cmp.Compare(x.revision, y.revision) })
