@@ -60,9 +60,11 @@ type ActionRecord struct {
 	Base   State  `json:"base,omitzero"`    // what both sides had agreed on; its Mtime is not kept
 }
 
+// +?1, here and elsewhere: SQLite plans "run = ?" anew whenever it is about 0 or 1,
+// which takes longer than the statement does.
 const insertAction = `INSERT INTO action (run, idx, path, op, side, error, reason, lost,
 		before_mode, before_data, before_mtime, after_mode, after_data, after_mtime, base_mode, base_data, base_mtime)
-	VALUES (?1, (SELECT 1 + coalesce(max(idx), -1) FROM action WHERE run = ?1), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)`
+	VALUES (?1, (SELECT 1 + coalesce(max(idx), -1) FROM action WHERE run = +?1), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)`
 
 func actionStatements(run int64, actions []ActionRecord) []statement {
 	list := make([]statement, 0, len(actions)+1)

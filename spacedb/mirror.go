@@ -73,7 +73,7 @@ func (s *Store) AdvanceBase(mirror int64, set []BaseEntry, remove []string) erro
 	}
 	statements := make([]statement, 0, len(set)+len(remove))
 	for _, p := range remove {
-		statements = append(statements, statement{`DELETE FROM base WHERE mirror = ? AND path = ?`, []any{mirror, []byte(p)}})
+		statements = append(statements, statement{`DELETE FROM base WHERE mirror = +? AND path = ?`, []any{mirror, []byte(p)}})
 	}
 	for _, b := range set {
 		var sha any
@@ -132,7 +132,7 @@ func (v *Snapshot) Looks(mirror int64, top string, fn func(Look) error) error {
 			MirrorMtime: r.int(4), MirrorCtime: r.int(5), MirrorInode: uint64(r.int(6)),
 		})
 	}
-	const columns = `SELECT path, mode, m_mode, m_size, m_mtime, m_ctime, m_inode FROM base WHERE mirror = ?`
+	const columns = `SELECT path, mode, m_mode, m_size, m_mtime, m_ctime, m_inode FROM base WHERE mirror = +?`
 	if top == "" {
 		return v.conn.query(scan, columns+` ORDER BY path`, mirror)
 	}
@@ -143,7 +143,7 @@ func (v *Snapshot) Looks(mirror int64, top string, fn func(Look) error) error {
 }
 
 const baseQuery = `SELECT path, mode, sha256, target, size, node, version, m_mode, m_size, m_mtime, m_ctime, m_inode
-	FROM base WHERE mirror = ?`
+	FROM base WHERE mirror = +?`
 
 func scanBase(r row) BaseEntry {
 	return BaseEntry{
@@ -174,7 +174,7 @@ func (v *Snapshot) BaseBelow(mirror int64, dir string, fn func(BaseEntry) error)
 // directories.
 func (v *Snapshot) BaseCount(mirror int64) (entries, files int, err error) {
 	_, err = v.conn.one(func(r row) error { entries, files = int(r.int(0)), int(r.int(1)); return nil },
-		`SELECT count(*), coalesce(sum(mode & 61440 <> 16384), 0) FROM base WHERE mirror = ?`, mirror)
+		`SELECT count(*), coalesce(sum(mode & 61440 <> 16384), 0) FROM base WHERE mirror = +?`, mirror)
 	return entries, files, err
 }
 

@@ -130,7 +130,7 @@ const itemQuery = `SELECT ` + nodeColumns + `, entry.name,
 		CASE WHEN node.mode & 61440 = 40960 THEN (SELECT data FROM chunk WHERE chunk.id = node.chunk) END,
 		CASE WHEN node.document > 0 THEN (SELECT uuid FROM document WHERE document.id = node.document) END,
 		CASE WHEN node.revision > 0 THEN (SELECT number FROM revision WHERE revision.id = node.revision) END
-	FROM entry JOIN node ON node.id = entry.node WHERE entry.parent = ?`
+	FROM entry JOIN node ON node.id = entry.node WHERE entry.parent = +?`
 
 func (v *Snapshot) list(path string, dir NodeID) ([]Item, error) {
 	if v.past != nil {
