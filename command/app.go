@@ -35,7 +35,16 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return int(daemon.ClassOf(err))
 }
 
-func oneLine(text string) string { return strings.ReplaceAll(strings.TrimSpace(text), "\n", "; ") }
+// oneLine joins errors; several may come of the same.
+func oneLine(text string) string {
+	var lines []string
+	for line := range strings.SplitSeq(strings.TrimSpace(text), "\n") {
+		if !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "; ")
+}
 
 func newApp(stdout, stderr io.Writer) *cli.App {
 	app := &cli.App{

@@ -43,7 +43,7 @@ func (f *fileSystem) Init(server *fuse.Server) {
 const generation = 1
 
 // reserved is the name at the root that belongs to spacefs.
-const reserved = ".space"
+const reserved = spacedb.Reserved
 
 func isReserved(parent uint64, name string) bool {
 	return name == reserved && spacedb.NodeID(parent) == spacedb.Root

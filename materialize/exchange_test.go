@@ -456,10 +456,12 @@ func TestAnExportFollowsNoSymlink(t *testing.T) {
 	p.ok(os.Symlink(outside, filepath.Join(dir, "d")))
 	p.inSpace("d/a", "changed")
 	p.inSpace("d/b", "new")
-	r, err := Export(t.Context(), p.store, dir, ExportOptions{Incremental: true})
-	p.ok(err)
-	if len(r.Failed) == 0 {
-		t.Errorf("%+v", r)
+	for range 2 { // it is told each time
+		r, err := Export(t.Context(), p.store, dir, ExportOptions{Incremental: true})
+		p.ok(err)
+		if len(r.Failed) != 2 || !strings.Contains(r.Failed[0].Cause, "should be its directory") {
+			t.Errorf("%+v", r)
+		}
 	}
 	if names, _ := os.ReadDir(outside); len(names) != 1 {
 		t.Errorf("outside: %v", names)
@@ -480,7 +482,7 @@ func TestADestinationThatWillNotDo(t *testing.T) {
 		file:                            "not a directory",
 		used:                            "holds no export",
 		filepath.Join(file, "below"):    "not a directory",
-		filepath.Join(used, "no/where"): "no such file",
+		filepath.Join(used, "no/where"): "there is no directory",
 	} {
 		_, err := Export(t.Context(), p.store, dir, ExportOptions{})
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -494,5 +496,50 @@ func TestADestinationThatWillNotDo(t *testing.T) {
 	p.export(empty, ExportOptions{})
 	if got, _ := os.ReadFile(filepath.Join(empty, "a")); string(got) != "a" {
 		t.Errorf("in an empty directory a is %q", got)
+	}
+}
+
+// What could not be exported is told by every export until it can be.
+func TestAnExportGoesOnTellingWhatIsInItsWay(t *testing.T) {
+	p := newPair(t)
+	p.inSpace("a", "a")
+	dir := filepath.Join(t.TempDir(), "out")
+	p.export(dir, ExportOptions{})
+	p.inSpace("b", "the space's")
+	p.ok(os.WriteFile(filepath.Join(dir, "b"), []byte("mine"), 0o644))
+	for range 3 {
+		r, err := Export(t.Context(), p.store, dir, ExportOptions{Incremental: true})
+		p.ok(err)
+		if len(r.Failed) != 1 || r.Failed[0].Path != "b" {
+			t.Errorf("%+v", r)
+		}
+	}
+	p.ok(os.Remove(filepath.Join(dir, "b")))
+	if r := p.export(dir, ExportOptions{Incremental: true}); r.Documents != 1 {
+		t.Errorf("%+v", r)
+	}
+	if r := p.export(dir, ExportOptions{Incremental: true}); r.Run != 0 || r.Unchanged != 2 {
+		t.Errorf("nothing changed any more: %+v", r)
+	}
+}
+
+// The name that a mount keeps for itself does not come in.
+func TestTheReservedNameIsNotImported(t *testing.T) {
+	p := newPair(t)
+	p.inMirror(".space/status", "x")
+	p.inMirror("a", "a")
+	p.inMirror("d/.space", "only at the root")
+	r, err := Import(t.Context(), p.store, p.dir, ImportOptions{})
+	p.ok(err)
+	if len(r.Failed) == 0 || r.Imported != 2 {
+		t.Errorf("%+v", r)
+	}
+	for _, into := range []string{".space", ".space/x", "../x", "a/../b", "/x", "."} {
+		if _, err := Import(t.Context(), p.store, p.dir, ImportOptions{Into: into}); err == nil {
+			t.Errorf("into %s: it is imported", into)
+		}
+	}
+	if r := p.bring(p.dir, ImportOptions{Into: "below"}); r.Imported != 3 {
+		t.Errorf("%+v", r)
 	}
 }

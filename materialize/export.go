@@ -190,10 +190,12 @@ func (x *exporter) recorded(fn func() error) error {
 func (x *exporter) exportNew() error {
 	staged := x.dir + ".spacefs-new"
 	if err := os.RemoveAll(staged); err != nil {
-		return err
+		return x.nothingDone(err)
 	}
-	if err := os.Mkdir(staged, 0o755); err != nil {
-		return err
+	if err := os.Mkdir(staged, 0o755); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s: there is no directory %s that it could be made in", x.dir, filepath.Dir(x.dir))
+	} else if err != nil {
+		return x.nothingDone(err)
 	}
 	defer os.RemoveAll(staged) // gone by then, if all went well
 	if err := x.writeTree(staged); err != nil {
@@ -211,10 +213,10 @@ func (x *exporter) exportNew() error {
 // is brought to its end by an incremental one.
 func (x *exporter) exportInto() error {
 	if err := x.root.RemoveAll(stagedDir); err != nil {
-		return err
+		return x.nothingDone(err)
 	}
 	if err := x.root.Mkdir(stagedDir, 0o700); err != nil {
-		return err
+		return x.nothingDone(err)
 	}
 	defer x.root.RemoveAll(stagedDir)
 	if err := x.writeTree(filepath.Join(x.dir, stagedDir)); err != nil {
@@ -236,6 +238,15 @@ func (x *exporter) exportInto() error {
 		}
 	}
 	return x.publish()
+}
+
+// nothingDone says so of an export that ended before a name came to its place.
+func (x *exporter) nothingDone(err error) error {
+	var at *fs.PathError
+	if errors.As(err, &at) && err == error(at) {
+		err = at.Err // the path is one of ours
+	}
+	return fmt.Errorf("%s: nothing was exported: %w", x.dir, err)
 }
 
 // publish makes the next manifest the manifest, after everything it names.

@@ -18,10 +18,10 @@ const maxManifest = 4 << 30
 // loadManifest reads a manifest in an export. It is no bigger than it may be,
 // and a file: what is at its name came from elsewhere.
 func loadManifest(root *os.Root, name string) (*manifest.Manifest, error) {
-	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOFOLLOW, 0)
-	if errors.Is(err, syscall.ELOOP) {
+	if info, err := root.Lstat(name); err == nil && info.Mode()&fs.ModeSymlink != 0 {
 		return nil, fmt.Errorf("%w: it is a symlink", manifest.ErrInvalid)
 	}
+	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil, err
 	}

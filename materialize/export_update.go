@@ -118,9 +118,11 @@ func (x *exporter) decide(p *exportPlan, had *exportState, same []bool) []*expor
 			x.result.Unchanged++
 			continue
 		}
-		var err error
-		if n.disk, n.stamp, err = lookAt(x.root, n.name); err == nil && blocked.cover(n.name) {
+		err := error(nil)
+		if blocked.cover(n.name) {
 			err = errors.New("what should be its directory is something else")
+		} else {
+			n.disk, n.stamp, err = lookAt(x.root, n.name)
 		}
 		if err != nil {
 			n.failed = true
@@ -170,18 +172,21 @@ func (n *exportName) changesKind(p *exportPlan) bool {
 
 // nextOf is what the manifest says when everything is done. Where something else
 // is than the space has, it goes on saying what was exported last, so that it is
-// known what was edited.
+// known what was edited; and that it saw nothing, so that the next export looks
+// again.
 func nextOf(p *exportPlan, todo []*exportName) *manifest.Manifest {
 	m := &manifest.Manifest{Header: p.header, Entries: make([]manifest.Entry, 0, len(p.entries))}
 	stays := map[int]*exportName{}
 	for _, n := range todo {
 		switch {
 		case n.act != actEdited && n.act != actForeign && !n.failed:
+			continue
 		case n.want >= 0:
 			stays[n.want] = n
 		case len(n.had) > 0: // could not be removed
 			m.Entries = append(m.Entries, *n.had[0])
 		}
+		m.Seq = 0
 	}
 	for i := range p.entries {
 		n := stays[i]
@@ -231,10 +236,10 @@ func (x *exporter) tellAct(p *exportPlan, n *exportName) {
 // are both known for ours.
 func (x *exporter) carryOut(p *exportPlan, todo []*exportName, next *manifest.Manifest) error {
 	if err := x.root.RemoveAll(stagedDir); err != nil {
-		return err
+		return x.nothingDone(err)
 	}
 	if err := x.root.Mkdir(stagedDir, 0o700); err != nil {
-		return err
+		return x.nothingDone(err)
 	}
 	defer x.root.RemoveAll(stagedDir)
 	staged, err := x.stage(p, todo)
@@ -317,7 +322,7 @@ func (x *exporter) stage(p *exportPlan, todo []*exportName) (map[*exportName]str
 	w := newTreeWriter(part, x.root)
 	x.options.Reporter.Tell(Event{Event: Progress, Phase: "export", Total: len(part.entries)})
 	if err := x.writeFiles(w); err != nil {
-		return nil, err
+		return nil, x.nothingDone(err)
 	}
 	for i, err := range w.failed {
 		n := index[i]

@@ -69,7 +69,7 @@ func (x *exporter) writeTree(dir string) error {
 	w := newTreeWriter(plan, root)
 	x.options.Reporter.Tell(Event{Event: Progress, Phase: "export", Total: len(plan.entries)})
 	if err := x.writeFiles(w); err != nil {
-		return err
+		return x.nothingDone(err)
 	}
 	written := x.account(plan, w.failed)
 	if err := writeManifest(root, manifest.Name, written); err != nil {
@@ -278,7 +278,7 @@ func (w *treeWriter) note(i int, err error) {
 	defer w.mu.Unlock()
 	w.failed[i] = err
 	if w.fatal == nil && (errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.EIO)) {
-		w.fatal = fmt.Errorf("%s: %w", w.plan.entries[i].Name, err)
+		w.fatal = fmt.Errorf("%s: %w", w.plan.entries[i].Path, err)
 	}
 }
 
@@ -308,6 +308,7 @@ func (x *exporter) account(p *exportPlan, failed map[int]error) *manifest.Manife
 		e := &p.entries[i]
 		if err, bad := failed[i]; bad {
 			x.fail(e.Name, err)
+			m.Seq = 0 // the next export looks again
 			continue
 		}
 		if e.Name != "" {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -120,6 +121,9 @@ func (m *importer) run(dir string, from func(*importer, string) error) (err erro
 	if m.exclude, err = ignore.Parse(m.options.Exclude); err != nil {
 		return err
 	}
+	if into := m.options.Into; into != "" && !isPath(into) {
+		return fmt.Errorf("--into %s: that is no path in the space", into)
+	}
 	if dir != "-" {
 		if m.root, err = os.OpenRoot(dir); err != nil {
 			return err
@@ -189,6 +193,14 @@ func (m *importer) notice(format string, args ...any) {
 	m.result.Notices = append(m.result.Notices, fmt.Sprintf(format, args...))
 }
 
+// errReserved: a mount shows something else there.
+var errReserved = errors.New("refused: " + spacedb.Reserved + " at the root of a space is reserved; import it --into a directory")
+
+func isReserved(path string) bool {
+	top, _, _ := strings.Cut(path, "/")
+	return top == spacedb.Reserved
+}
+
 // wanted says whether the patterns let a path of the space come.
 func (m *importer) wanted(path string, dir bool) bool {
 	if m.exclude.Covers(path, dir) {
@@ -206,6 +218,9 @@ type arrivedDir struct {
 
 // directory makes a directory, unless it is there.
 func (m *importer) directory(to string, perm uint32, mtime int64) error {
+	if isReserved(to) {
+		return errReserved
+	}
 	dir, _ := splitPath(to)
 	if err := m.ensureDir(dir); err != nil {
 		return err
@@ -237,8 +252,11 @@ func (m *importer) mustBeDir(path string) error {
 
 // ensureDir makes what is missing of a path.
 func (m *importer) ensureDir(path string) error {
-	if path == "" {
+	switch {
+	case path == "":
 		return nil
+	case isReserved(path):
+		return errReserved
 	}
 	if _, known := m.made[path]; known {
 		return nil
@@ -351,7 +369,7 @@ func (m *importer) loadOrigin() error {
 		err = from.Check()
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w; without it the files can be imported as they are: --no-manifest", manifest.Name, err)
+		return fmt.Errorf("%s: %w; without it the files can be imported as they are: --no-manifest", filepath.Join(m.root.Name(), manifest.Name), err)
 	}
 	m.origin, err = newOrigin(from), nil
 	return err

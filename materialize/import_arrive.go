@@ -37,6 +37,9 @@ type fate struct {
 // left out where its document is, also if that has changed since. A file that
 // was edited comes; only if the document changed as well is that a conflict.
 func (m *importer) judge(a *arrival) (f fate, err error) {
+	if isReserved(a.path) {
+		return f, errReserved
+	}
 	untouched := a.entry != nil && a.entry.Kind == manifest.Document && a.entry.SHA256 == a.sum
 	if a.entry != nil && !untouched {
 		m.result.Edited++
@@ -215,6 +218,9 @@ func (m *importer) came(from string, f fate, op conflict.Op, after spacedb.State
 
 // symlink brings a symlink in.
 func (m *importer) symlink(from, path, target string, mtime int64, e *manifest.Entry) error {
+	if isReserved(path) {
+		return errReserved
+	}
 	id := ""
 	if e != nil && e.Kind == manifest.Symlink {
 		id = e.ID

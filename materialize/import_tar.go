@@ -2,12 +2,14 @@ package materialize
 
 import (
 	"archive/tar"
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"spacefs/materialize/manifest"
@@ -20,10 +22,25 @@ import (
 // nearly nothing are refused, each with a line, and the others go on.
 func ImportTar(ctx context.Context, store *spacedb.Store, r io.Reader, o ImportOptions) (ImportResult, error) {
 	return runImport(ctx, store, "-", o, func(m *importer, _ string) error {
-		raw := &countingReader{r: r}
+		buffered := bufio.NewReader(r)
+		if with := compressedWith(buffered); with != "" {
+			return fmt.Errorf("the stream is compressed: give what %s -dc makes of it", with)
+		}
+		raw := &countingReader{r: buffered}
 		t := &tarImport{importer: m, raw: raw, in: tar.NewReader(raw)}
 		return t.all()
 	})
+}
+
+// compressedWith names the program that compressed a stream; "" is none.
+func compressedWith(r *bufio.Reader) string {
+	head, _ := r.Peek(6) // an error comes again
+	for program, magic := range map[string]string{"gzip": "\x1f\x8b", "zstd": "\x28\xb5\x2f\xfd", "xz": "\xfd7zXZ\x00", "bzip2": "BZh"} {
+		if strings.HasPrefix(string(head), magic) {
+			return program
+		}
+	}
+	return ""
 }
 
 // countingReader counts what a stream really has.
@@ -105,7 +122,7 @@ func (t *tarImport) entry(h *tar.Header, first bool) error {
 		to, e, made = t.pathOf(name)
 	}
 	if !isPath(to) || strings.IndexByte(to, 0) >= 0 {
-		return t.failed(h.Name, errors.New("refused: it leads out of the tree"))
+		return t.failed(h.Name, errors.New("refused: it is no path below the top"))
 	}
 	if made || !t.wanted(to, h.Typeflag == tar.TypeDir) {
 		return nil
@@ -146,6 +163,11 @@ func (t *tarImport) manifest(first bool) error {
 }
 
 func (t *tarImport) bring(h *tar.Header, name, to string, e *manifest.Entry) error {
+	if t.waitsFor(to) {
+		if err := t.flush(); err != nil {
+			return err
+		}
+	}
 	st := stamp{mode: spacedb.TypeRegular | uint32(h.Mode)&spacedb.PermMask, size: h.Size, mtime: h.ModTime.UnixNano()}
 	switch h.Typeflag {
 	case tar.TypeDir:
@@ -179,6 +201,12 @@ func (t *tarImport) small(a *arrival) error {
 		return t.flush()
 	}
 	return nil
+}
+
+// waitsFor says whether what waits has the same path, or one above it: of two in a
+// stream the later one counts.
+func (t *tarImport) waitsFor(path string) bool {
+	return slices.ContainsFunc(t.waiting, func(a *arrival) bool { return isWithin(path, a.path) })
 }
 
 func (t *tarImport) flush() error {

@@ -3,7 +3,9 @@ package materialize
 import (
 	"archive/tar"
 	"bytes"
+	"compress/gzip"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -172,4 +174,36 @@ func inMemory() string {
 		return "/dev/shm"
 	}
 	return ""
+}
+
+// tar -r puts the newer of two at the end.
+func TestOfTwoInATarStreamTheLaterOneCounts(t *testing.T) {
+	p := newPair(t)
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for _, text := range []string{"older", "newer", "newest"} {
+		p.ok(w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: "a", Size: int64(len(text)), Mode: 0o644}))
+		_, err := io.WriteString(w, text)
+		p.ok(err)
+	}
+	p.ok(w.Close())
+	r, err := ImportTar(context.Background(), p.store, bytes.NewReader(b.Bytes()), ImportOptions{})
+	p.ok(err)
+	if len(r.Failed) != 0 {
+		t.Errorf("failed %v", r.Failed)
+	}
+	if got := strings.TrimSpace(p.spaceTree()); got != "a=newest 644" {
+		t.Errorf("the space has %q", got)
+	}
+}
+
+func TestACompressedTarStreamIsNamedSo(t *testing.T) {
+	p := newPair(t)
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	_, err := w.Write(tarOf(t, reg("a")))
+	p.ok(errors.Join(err, w.Close()))
+	if _, err := ImportTar(context.Background(), p.store, &b, ImportOptions{}); err == nil || !strings.Contains(err.Error(), "gzip -dc") {
+		t.Error(err)
+	}
 }

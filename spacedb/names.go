@@ -5,6 +5,10 @@ import (
 	"strings"
 )
 
+// Reserved is the name at the root of a space that belongs to spacefs: a mount shows
+// what is in nobody's tree there.
+const Reserved = ".space"
+
 // pathIn is the path of an entry.
 func (s *Store) pathIn(d *node, name string) (string, error) {
 	parts := []string{name}
