@@ -543,3 +543,22 @@ func TestTheReservedNameIsNotImported(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// A directory may be closed to whom it belongs.
+func TestAClosedDirectoryHasItsTimeToo(t *testing.T) {
+	p := newPair(t)
+	p.inSpace("d/a", "a")
+	d, err := p.tree.Resolve("d")
+	p.ok(err)
+	closed, when := uint32(0), int64(1e18)
+	_, err = p.tree.SetAttr(d.ID, spacedb.AttrChange{Mode: &closed, Mtime: &when})
+	p.ok(err)
+	out := filepath.Join(t.TempDir(), "out")
+	p.export(out, ExportOptions{})
+	info, err := os.Stat(filepath.Join(out, "d"))
+	p.ok(err)
+	p.ok(os.Chmod(filepath.Join(out, "d"), 0o700)) // so that it can be removed
+	if info.ModTime().UnixNano() != when || info.Mode().Perm() != 0 {
+		t.Errorf("%v %v", info.ModTime(), info.Mode())
+	}
+}

@@ -206,11 +206,7 @@ func (w *treeWriter) batch(b fileBatch) {
 	}
 	if b.finish >= 0 {
 		e := &w.plan.entries[b.finish]
-		err := d.Chmod(spacedb.FileMode(e.Mode))
-		if err == nil {
-			err = setTime(d, ".", e.Mtime)
-		}
-		w.note(b.finish, err)
+		w.note(b.finish, finish(d, e))
 	}
 }
 
@@ -294,10 +290,15 @@ func (w *treeWriter) finishDir(e *manifest.Entry) error {
 		return err
 	}
 	defer d.Close()
-	if err := d.Chmod(spacedb.FileMode(e.Mode)); err != nil {
+	return finish(d, e)
+}
+
+// finish gives a directory its time, and then its mode, which may close it.
+func finish(d *os.File, e *manifest.Entry) error {
+	if err := setTime(d, ".", e.Mtime); err != nil {
 		return err
 	}
-	return setTime(d, ".", e.Mtime)
+	return d.Chmod(spacedb.FileMode(e.Mode))
 }
 
 // account counts what was written and reports what was not; the manifest says
