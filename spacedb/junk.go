@@ -19,7 +19,8 @@ import (
 var DefaultJunk = []string{
 	".*.sw[a-p]", ".*.swx", "4913", // vim
 	"*~", "#*#", ".#*", // emacs, and backups
-	".~lock.*#",                    // LibreOffice
+	".~lock.*#",                                  // LibreOffice
+	"*___jb_tmp___", "*___jb_old___", "*.vsctmp", // IntelliJ, VS Code
 	".DS_Store", "._*", ".Trashes", // macOS
 	".Trash-*", ".directory", "Thumbs.db", ".goutputstream-*", // file managers
 	".fuse_hidden*", ".nfs*", // unlinked, still open
