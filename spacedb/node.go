@@ -176,10 +176,7 @@ func (s *Store) adopt(n *node) *node {
 	if have := s.nodes[n.id]; have != nil {
 		return have
 	}
-	if r, ok := s.references[n.id]; ok {
-		n.refs = r
-		delete(s.references, n.id)
-	}
+	n.refs = s.references.take(n.id)
 	s.nodes[n.id] = n
 	if n.holdsContent() && !n.sealed {
 		n.changed = min(n.ctime, s.now()) // the file does not know better
@@ -223,9 +220,7 @@ func (s *Store) evict() {
 }
 
 func (s *Store) drop(n *node) {
-	if n.refs > 0 {
-		s.references[n.id] = n.refs
-	}
+	s.references.put(n.id, n.refs)
 	for idx := range n.pages {
 		s.dropPage(n, idx)
 	}

@@ -64,11 +64,10 @@ type Store struct {
 
 	mu sync.Mutex // guards everything from here to the blank line, and every node
 	// meta reads the tree's rows; memory overrides what it finds.
-	meta    *conn
-	nodes   map[NodeID]*node
-	evictAt int // how many nodes are too many
-	// references counts the kernel's references to nodes that are not in memory.
-	references map[NodeID]uint64
+	meta       *conn
+	nodes      map[NodeID]*node
+	evictAt    int // how many nodes are too many
+	references references
 	seq        uint64
 	last       counters
 	dirty      map[*node]struct{}
@@ -138,22 +137,21 @@ func newStore(path string, o Options, lock *lockFile) *Store {
 		o.Nodes = 1 << 15
 	}
 	return &Store{
-		path:       path,
-		options:    o,
-		lock:       lock,
-		nodes:      map[NodeID]*node{},
-		evictAt:    o.Nodes,
-		references: map[NodeID]uint64{},
-		dirty:      map[*node]struct{}{},
-		unsealed:   map[NodeID]*node{},
-		overtaken:  map[int64]int64{},
-		vacated:    map[place]vacancy{},
-		hanging:    map[int64]int{},
-		readers:    readerPool{path: path},
-		wake:       make(chan struct{}, 1),
-		long:       make(chan struct{}, 1),
-		asked:      make(chan struct{}, 1),
-		stop:       make(chan struct{}),
+		path:      path,
+		options:   o,
+		lock:      lock,
+		nodes:     map[NodeID]*node{},
+		evictAt:   o.Nodes,
+		dirty:     map[*node]struct{}{},
+		unsealed:  map[NodeID]*node{},
+		overtaken: map[int64]int64{},
+		vacated:   map[place]vacancy{},
+		hanging:   map[int64]int{},
+		readers:   readerPool{path: path},
+		wake:      make(chan struct{}, 1),
+		long:      make(chan struct{}, 1),
+		asked:     make(chan struct{}, 1),
+		stop:      make(chan struct{}),
 	}
 }
 

@@ -63,11 +63,7 @@ func (t *Tree) Forget(id NodeID, count uint64) {
 	defer s.mu.Unlock()
 	n := s.nodes[id]
 	if n == nil {
-		if left := s.references[id]; left > count {
-			s.references[id] = left - count
-		} else {
-			delete(s.references, id)
-		}
+		s.references.forget(id, count)
 		return
 	}
 	n.refs -= min(count, n.refs)
