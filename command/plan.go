@@ -23,15 +23,7 @@ func planCommand() *cli.Command {
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write it to `FILE`; - is stdout", Value: "-"},
 			quietFlag),
 		Action: func(c *cli.Context) error {
-			return withSpace(c, operands{0, 1, true}, func(s *daemon.Space, _ string, rest []string) error {
-				dir := ""
-				if len(rest) > 0 {
-					dir = rest[0]
-				}
-				r, err := syncRequest(c, dir)
-				if err != nil {
-					return err
-				}
+			return withMirror(c, func(s *daemon.Space, r daemon.SyncRequest) error {
 				report := newReporter(c)
 				plan, err := s.Plan(c.Context, r, quietActions{report})
 				report.end()

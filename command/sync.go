@@ -44,6 +44,22 @@ func syncRequest(c *cli.Context, dir string) (r daemon.SyncRequest, err error) {
 	return r, err
 }
 
+// withMirror opens the space and says what is asked of a sync with the directory,
+// or with every mirror when none is named.
+func withMirror(c *cli.Context, fn func(*daemon.Space, daemon.SyncRequest) error) error {
+	return withSpace(c, operands{0, 1, true}, func(s *daemon.Space, _ string, rest []string) error {
+		dir := ""
+		if len(rest) > 0 {
+			dir = rest[0]
+		}
+		r, err := syncRequest(c, dir)
+		if err != nil {
+			return err
+		}
+		return fn(s, r)
+	})
+}
+
 func syncCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "sync",
@@ -54,15 +70,7 @@ func syncCommand() *cli.Command {
 			&cli.BoolFlag{Name: "watch", Aliases: []string{"w"}, Usage: "go on, and keep both in step until Ctrl-C"},
 			eventsFlag, quietFlag),
 		Action: func(c *cli.Context) error {
-			return withSpace(c, operands{0, 1, true}, func(s *daemon.Space, _ string, rest []string) error {
-				dir := ""
-				if len(rest) > 0 {
-					dir = rest[0]
-				}
-				r, err := syncRequest(c, dir)
-				if err != nil {
-					return err
-				}
+			return withMirror(c, func(s *daemon.Space, r daemon.SyncRequest) error {
 				r.DryRun = c.Bool("dry-run")
 				report := newReporter(c)
 				reports, err := syncOrWatch(c, s, r, report)

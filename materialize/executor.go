@@ -1,13 +1,9 @@
 package materialize
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"path"
 	"strings"
 	"syscall"
@@ -179,46 +175,6 @@ func (x *executor) note(a conflict.Action, err error) {
 	x.record.add(a, why)
 }
 
-// keepLosers puts into history, durably, every content of the mirror that the
-// plan overwrites or removes and that history does not have.
-func (x *executor) keepLosers(actions []conflict.Action) error {
-	for _, a := range actions {
-		if a.Side != conflict.Mirror || a.Expect.Kind == conflict.Absent || a.Expect.Kind == conflict.Directory ||
-			a.Op == conflict.Adopt || a.Op == conflict.Chmod || a.Op == conflict.Mkdir || a.Op == conflict.Move {
-			continue
-		}
-		if err := x.keep(a); err != nil {
-			x.note(a, err)
-		}
-	}
-	return x.tree.Store().Sync()
-}
-
-func (x *executor) keep(a conflict.Action) error {
-	sum := spacedb.Hash(a.Expect.Hash)
-	if a.Expect.Kind == conflict.Symlink {
-		sum = sha256.Sum256([]byte(a.Expect.Target))
-	}
-	if have, err := x.tree.Store().HasContent(sum); err != nil || have && !a.Conflict {
-		return err
-	}
-	inSpace := x.before(conflict.Space, a.Path)
-	if a.Expect.Kind == conflict.Symlink {
-		_, err := x.tree.Keep(inSpace, spacedb.TypeSymlink|0o777, a.Expect.Mtime, strings.NewReader(a.Expect.Target))
-		return err
-	}
-	f, err := openFile(x.mirror.root, x.before(conflict.Mirror, a.Path))
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	kept, err := x.tree.Keep(inSpace, spacedb.TypeRegular|a.Expect.Mode, a.Expect.Mtime, f)
-	if err == nil && kept.SHA256 != sum {
-		err = errChanged // what is there now is kept too; it is not lost either
-	}
-	return err
-}
-
 func (x *executor) act(a conflict.Action) error {
 	switch {
 	case a.Op == conflict.Adopt:
@@ -261,202 +217,18 @@ func (x *executor) tempName() string {
 	return fmt.Sprintf("%s%d-%d", stagedPrefix, x.run, x.counter)
 }
 
-// expected looks whether the mirror still holds what the plan saw.
-func (x *executor) expected(a conflict.Action) error {
-	now, err := x.reach.look(a.Path)
-	if errors.Is(err, fs.ErrNotExist) {
-		if a.Expect.Kind == conflict.Absent {
-			return nil
-		}
-		return errChanged
+func (s *syncer) executor(ctx context.Context, v *view) *executor {
+	x := &executor{
+		ctx: ctx, mirror: s.mirror, snapshot: v.snapshot, run: s.run.ID,
+		tree: s.store.Tree(spacedb.Actor{Origin: spacedb.OriginSync, Run: s.run.ID}),
+		base: v.base, space: v.space.changed, seen: v.mirror.changed, touched: v.mirror.touched, report: s.options.Reporter, phase: s.kind(), now: s.options.Now, record: &s.record,
+		merger: v.merger, fold: s.foldOf(),
+		dirs: map[string]struct{}{}, placed: map[string]spacedb.Attr{}, written: map[string]stamp{},
 	}
-	if err != nil {
-		return err
+	x.reach = &reach{root: s.mirror.root}
+	x.disk = newDisk(s.mirror.root, x.reach)
+	if s.options.wrap != nil {
+		x.disk = s.options.wrap(x.disk)
 	}
-	if a.Expect.Kind == conflict.Absent {
-		return errChanged
-	}
-	was := x.lastSeen(a.Path)
-	if a.Expect.Kind == conflict.Directory {
-		if !now.isDir() {
-			return errChanged
-		}
-		return nil
-	}
-	if a.Expect.Kind == conflict.Symlink { // what it says is all there is to it
-		target, err := x.mirror.root.Readlink(a.Path)
-		if err == nil && target != a.Expect.Target || errors.Is(err, syscall.EINVAL) {
-			err = errChanged
-		}
-		return err
-	}
-	if was.ctime == 0 { // too fresh to be trusted: only its content tells
-		was.ctime = now.ctime
-		if err := x.sameContent(a); err != nil {
-			return err
-		}
-	}
-	if now != was {
-		return errChanged
-	}
-	return nil
-}
-
-func (x *executor) sameContent(a conflict.Action) error {
-	f, err := openFile(x.mirror.root, a.Path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	before, sum, after, err := hashFile(f, io.Discard)
-	if err == nil && (before != after || sum != a.Expect.Hash) {
-		err = errChanged
-	}
-	return err
-}
-
-// lastSeen is how a file looked when the mirror was scanned.
-func (x *executor) lastSeen(p string) stamp {
-	if o, ok := x.seen[p]; ok {
-		return o.stat
-	}
-	if o, ok := x.touched[p]; ok {
-		return o.stat
-	}
-	return baseStamp(x.base[p])
-}
-
-// stage writes the space's content beside its target.
-func (x *executor) stage(a conflict.Action, dir string) error {
-	content, mtime, done, err := x.spaceContent(a)
-	if err != nil {
-		return err
-	}
-	defer done()
-	temp := dir + x.tempName()
-	looks, err := x.disk.create(temp, content, a.Want.Mode, mtime)
-	if err != nil {
-		_ = x.mirror.root.Remove(temp)
-		return err
-	}
-	x.staged = append(x.staged, stagedFile{a, temp})
-	x.written[a.Path] = looks
-	x.bytes += a.Want.Size
-	return nil
-}
-
-// spaceContent opens the content a write brings to the mirror; done says that it
-// was read.
-func (x *executor) spaceContent(a conflict.Action) (content io.Reader, mtime int64, done func(), err error) {
-	if x.ahead != nil {
-		data, err := x.ahead.of(a.Path)
-		if err != nil {
-			return nil, 0, nil, err
-		}
-		return bytes.NewReader(*data), x.space[a.Path].Attr.Mtime, func() { x.ahead.done(data) }, nil
-	}
-	if a.Content == conflict.OtherSide {
-		content, mtime, err = x.otherSide(a)
-	} else {
-		content, mtime, err = x.supply(a)
-	}
-	return content, mtime, func() {}, err
-}
-
-func (x *executor) otherSide(a conflict.Action) (io.Reader, int64, error) {
-	id, mtime := x.base[a.Path].Node, x.base[a.Path].MirrorMtime
-	it, known := x.space[a.Path]
-	if !known && id == 0 { // the base was put back by an undo, which knows no node
-		var err error
-		if it, err = x.snapshot.Item(x.before(conflict.Space, a.Path)); err != nil {
-			return nil, 0, err
-		}
-		known = true
-	}
-	if known {
-		content, err := x.snapshot.Content(it.Ref())
-		return content, it.Attr.Mtime, err
-	}
-	content, err := x.snapshot.Open(id)
-	return content, mtime, err
-}
-
-// rename puts what is staged in place of what the action expects.
-func (x *executor) rename(temp, dir, name string, a conflict.Action) error {
-	absent := a.Expect.Kind == conflict.Absent
-	var err error
-	if !absent {
-		err = x.expected(a)
-	}
-	if err == nil {
-		err = x.disk.rename(dir, path.Base(temp), name, absent)
-	}
-	if err != nil {
-		_ = x.mirror.root.Remove(temp)
-	}
-	if errors.Is(err, fs.ErrExist) {
-		return errChanged
-	}
-	return err
-}
-
-// actOnSpace brings the mirror's state of a path into the space.
-func (x *executor) actOnSpace(a conflict.Action) error {
-	guard, err := x.guardOf(a)
-	if err != nil {
-		return err
-	}
-	var attr spacedb.Attr
-	switch a.Op {
-	case conflict.Remove:
-		return x.tree.RemoveAt(a.Path, guard)
-	case conflict.Mkdir:
-		attr, err = x.tree.PlaceDir(a.Path, guard, a.Want.Mode, a.Want.Mtime)
-	case conflict.Link:
-		attr, err = x.tree.PlaceSymlink(a.Path, guard, a.Want.Target, a.Want.Mtime)
-	case conflict.Chmod:
-		mode := a.Want.Mode
-		attr, err = x.tree.ChangeAt(a.Path, guard, spacedb.AttrChange{Mode: &mode})
-	case conflict.Write:
-		if a.Content != conflict.OtherSide {
-			attr, err = x.bringSupplied(a, guard)
-		} else {
-			attr, err = x.bring(a, guard)
-		}
-	}
-	if err == nil {
-		x.placed[a.Path] = attr
-	}
-	return err
-}
-
-// guardOf is the space's node that the plan saw at a path.
-func (x *executor) guardOf(a conflict.Action) (spacedb.Guard, error) {
-	if a.Expect.Kind == conflict.Absent {
-		return spacedb.Guard{Absent: true}, nil
-	}
-	if it, ok := x.space[a.Path]; ok {
-		return spacedb.GuardOf(it.Attr), nil
-	}
-	it, err := x.snapshot.Item(x.before(conflict.Space, a.Path))
-	return spacedb.GuardOf(it.Attr), err
-}
-
-// bring reads a mirror's file into the space; it must be the one that was scanned.
-func (x *executor) bring(a conflict.Action, guard spacedb.Guard) (spacedb.Attr, error) {
-	f, err := openFile(x.mirror.root, a.Path)
-	if err != nil {
-		return spacedb.Attr{}, err
-	}
-	defer f.Close()
-	staged := x.tree.Stage()
-	defer staged.Discard()
-	before, sum, after, err := hashFile(f, staged)
-	if err != nil {
-		return spacedb.Attr{}, err
-	}
-	if before != after || sum != a.Want.Hash {
-		return spacedb.Attr{}, errMoved
-	}
-	return x.tree.Place(a.Path, guard, staged, a.Want.Mode, after.mtime)
+	return x
 }

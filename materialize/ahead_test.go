@@ -1,0 +1,49 @@
+package materialize
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// noDirectory cannot make one directory.
+type noDirectory struct {
+	disk
+	path string
+}
+
+func (d noDirectory) mkdir(path string, perm uint32) error {
+	if path == d.path {
+		return syscall.EIO
+	}
+	return d.disk.mkdir(path, perm)
+}
+
+// What is read ahead comes to where it belongs, also when what was read for a
+// directory before is not needed, and beside what is too large to be read ahead.
+func TestContentsThatAreReadAheadAreNotMixedUp(t *testing.T) {
+	p := newPair(t)
+	for _, dir := range []string{"a", "b", "c"} {
+		for i := range 2 * aheadFiles {
+			name := fmt.Sprintf("%s/%02d", dir, i)
+			p.inSpace(name, "text of "+name)
+		}
+	}
+	p.inSpace("a/10 large", strings.Repeat("large", aheadLimit/4))
+	r, err := Sync(t.Context(), p.store, p.dir, SyncOptions{wrap: func(d disk) disk { return noDirectory{d, "b"} }})
+	p.ok(err)
+	if len(r.Failed) != 1 || r.Failed[0].Path != "b" {
+		t.Errorf("failed: %v", r.Failed)
+	}
+	for _, name := range []string{"a/63", "c/00", "c/63"} {
+		if text, err := os.ReadFile(filepath.Join(p.dir, name)); string(text) != "text of "+name {
+			t.Errorf("%s: %q, %v", name, text, err)
+		}
+	}
+	p.sync(SyncOptions{})
+	p.agree()
+	p.quiet("after the next sync")
+}
