@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
 
@@ -42,6 +43,9 @@ type mounted struct {
 	reports []SyncReport
 	err     error
 	report  *relay // whoever hears of the final sync
+
+	// unmounting is held shared by who is at unmounting.
+	unmounting sync.RWMutex
 }
 
 // Mount mounts a space and serves it until it is unmounted; ready is called
@@ -70,6 +74,10 @@ func Mount(ctx context.Context, r MountRequest, report materialize.Reporter, rea
 	unfollow()
 	m.reports, m.err = m.finish(ctx, s)
 	close(m.final)
+	// The kernel lets go of us before it has dropped what it knew of a large tree, and
+	// who asked is told only when it is done.
+	m.unmounting.Lock()
+	m.unmounting.Unlock() //lint:ignore SA2001 to have had it is the point
 	unlisten()
 	return m.reports, m.err
 }

@@ -89,7 +89,9 @@ func (m *mounted) finish(ctx context.Context, s *service) (reports []SyncReport,
 // reports. A lazy one of a mount in use returns at once, and has none.
 func (m *mounted) unmount(ctx context.Context, lazy bool, report materialize.Reporter) ([]SyncReport, error) {
 	defer m.report.also(report)()
+	m.unmounting.RLock()
 	err := m.server.Unmount()
+	m.unmounting.RUnlock()
 	if errors.Is(err, fusefs.ErrBusy) {
 		users := m.users()
 		if !lazy {
