@@ -124,10 +124,13 @@ func TestSyncWatchKeepsAnUnmountedSpaceInStep(t *testing.T) {
 			t.Fatalf("it does not watch: %s", told.String())
 		}
 	}
+	b.until("it is live and has synced", func() bool {
+		m := b.mirrors("watched.space")
+		return len(m) > 0 && m[0].Live != nil && m[0].Live.LastSync != ""
+	})
 	if got := b.done("cat", "watched.space", "a.md"); got != "one\n" { // through its socket
 		t.Fatalf("a.md holds %q", got)
 	}
-	b.until("it is live", func() bool { m := b.mirrors("watched.space"); return len(m) > 0 && m[0].Live != nil })
 	b.sh("echo two > dir/b.md")
 	b.until("b.md comes", func() bool { return b.run("cat", "watched.space", "b.md").stdout == "two\n" })
 	b.sh("mkdir other; echo three > other/c.md") // from behind, into the space
