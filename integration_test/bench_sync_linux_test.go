@@ -149,7 +149,7 @@ func inShell(format string, a ...any) []string {
 // that were freed within the last minutes, whoever asks for them.
 func (b *bench) firstSync(out *bytes.Buffer, rounds int, peers []peer) {
 	into := func(command string, a ...any) []string {
-		return inShell("d=$(mktemp -d first/XXXXXX) && "+command+" && sync -f $d", a...)
+		return inShell("d=$(mktemp -d first/XXXXXX) && chmod 755 $d && "+command+" && sync -f $d", a...)
 	}
 	b.sh("mkdir first; cp big.space first.space")
 	list := []*syncer{

@@ -35,7 +35,34 @@ const ownJunk = ".spacefs-tmp-*"
 type junkRules struct {
 	all      []string // as they are listed
 	exact    map[string]bool
-	patterns []string
+	patterns []junkPattern
+}
+
+// junkPattern is a pattern as it is compared: every name that anybody looks at is.
+// Nearly all have one star, and are two comparisons.
+type junkPattern struct {
+	prefix, suffix string // around the star
+	glob           string // what path.Match has to look at; "" if there is but a star
+}
+
+func newJunkPattern(p string) junkPattern {
+	prefix, suffix, star := strings.Cut(p, "*")
+	if !star || strings.ContainsAny(prefix+suffix, `*?[\`) {
+		return junkPattern{glob: p}
+	}
+	return junkPattern{prefix: prefix, suffix: suffix}
+}
+
+func (p junkPattern) match(name string) bool {
+	if p.glob == "" {
+		return len(name) >= len(p.prefix)+len(p.suffix) && strings.HasPrefix(name, p.prefix) && strings.HasSuffix(name, p.suffix)
+	}
+	// Nearly every name fails at the first byte; Match is slower to say so.
+	if c := p.glob[0]; c != name[0] && !strings.ContainsRune(`*?[\`, rune(c)) {
+		return false
+	}
+	ok, _ := path.Match(p.glob, name)
+	return ok
 }
 
 func newJunkRules(patterns []string) (*junkRules, error) {
@@ -48,7 +75,7 @@ func newJunkRules(patterns []string) (*junkRules, error) {
 			return nil, fmt.Errorf("%q is no pattern for a name", p)
 		}
 		if strings.ContainsAny(p, `*?[\`) {
-			j.patterns = append(j.patterns, p)
+			j.patterns = append(j.patterns, newJunkPattern(p))
 		} else {
 			j.exact[p] = true
 		}
@@ -114,11 +141,7 @@ func (j *junkRules) matchName(name string) bool {
 		return true
 	}
 	for _, p := range j.patterns {
-		// Nearly every name fails at the first byte; Match is slower to say so.
-		if p[0] != name[0] && p[0] != '*' {
-			continue
-		}
-		if ok, _ := path.Match(p, name); ok {
+		if p.match(name) {
 			return true
 		}
 	}
