@@ -27,11 +27,8 @@ func unmountCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			if healed, err := fusefs.Heal(dir); err != nil {
+			if healed, err := healed(c, dir); healed || err != nil {
 				return err
-			} else if healed {
-				say(c, "%s was a dead mount: its daemon is gone. What it had made durable is in the space; the next mount syncs it", dir)
-				return nil
 			}
 			if p, err := filepath.EvalSymlinks(dir); err == nil {
 				dir = p
@@ -49,9 +46,22 @@ func unmountCommand() *cli.Command {
 			reports, err := s.Unmount(c.Context, c.Bool("lazy"), report)
 			report.end()
 			if err != nil {
+				// The daemon may have died while it was asked.
+				if healed, _ := healed(c, dir); healed {
+					return nil
+				}
 				return err
 			}
 			return silent(worst(reports))
 		},
 	}
+}
+
+// healed clears a mount away whose daemon is gone.
+func healed(c *cli.Context, dir string) (bool, error) {
+	healed, err := fusefs.Heal(dir)
+	if healed && err == nil {
+		say(c, "%s was a dead mount: its daemon is gone. What it had made durable is in the space; the next mount syncs it", dir)
+	}
+	return healed, err
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"sync"
 	"syscall"
@@ -43,6 +44,7 @@ type mounted struct {
 	reports []SyncReport
 	err     error
 	report  *relay // whoever hears of the final sync
+	signals chan os.Signal
 
 	// unmounting is held shared by who is at unmounting.
 	unmounting sync.RWMutex
@@ -182,6 +184,9 @@ func (m *mounted) start(ctx context.Context, s *service, report materialize.Repo
 		return err
 	}
 	m.request.Sync.AcceptDeletes = false
+	// Before there is a mount: who sees one may ask for its end.
+	m.signals = make(chan os.Signal, 3)
+	signal.Notify(m.signals, syscall.SIGINT, syscall.SIGTERM)
 	syscall.Umask(0) // the kernel has applied the caller's
 	var err error
 	m.server, err = fusefs.Mount(s.store, m.request.Dir, fusefs.Options{

@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/moby/sys/mountinfo"
@@ -26,8 +24,6 @@ const grace = 10 * time.Second
 // SIGTERM unmounts; who still uses the mount has some grace, which a second one
 // ends. A third ends the process without the final sync.
 func (m *mounted) serve(ctx context.Context) {
-	signals := make(chan os.Signal, 3)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
 	gone := make(chan struct{})
 	go func() {
 		m.server.Wait()
@@ -39,7 +35,7 @@ func (m *mounted) serve(ctx context.Context) {
 		case <-gone:
 		case <-end:
 			m.cutOff()
-		case <-signals:
+		case <-m.signals:
 			if end == nil {
 				end = m.leave()
 				continue
@@ -51,7 +47,7 @@ func (m *mounted) serve(ctx context.Context) {
 			continue
 		}
 		go func() { // from here on, to force is to give up the final sync
-			<-signals
+			<-m.signals
 			os.Exit(int(Interrupts))
 		}()
 		return

@@ -241,8 +241,12 @@ type stormy struct {
 	image string // what the last cut left; it stays when something is wrong with it
 }
 
-// onDisk is a space on a disk of the tests' own, mounted.
-func onDisk(t *testing.T) (*diskProcess, *spacedb.Store, *fusefs.Server) {
+// soon has many commits in a short test.
+const soon = 4 * time.Millisecond
+
+// onDisk is a space on a disk of the tests' own, mounted. What nobody waits for is
+// committed after the delay.
+func onDisk(t *testing.T, delay time.Duration) (*diskProcess, *spacedb.Store, *fusefs.Server) {
 	t.Helper()
 	needFUSE(t)
 	dir := t.TempDir()
@@ -260,7 +264,7 @@ func onDisk(t *testing.T) (*diskProcess, *spacedb.Store, *fusefs.Server) {
 		_ = unix.Unmount(filepath.Join(dir, "disk"), unix.MNT_DETACH)
 	})
 	store, err := spacedb.Create(filepath.Join(dir, "disk", "test.space"), spacedb.Options{
-		Quiet: 40 * time.Millisecond, Delay: 4 * time.Millisecond, WAL: 300 << 10, Dirty: 1 << 20,
+		Quiet: 40 * time.Millisecond, Delay: delay, WAL: 300 << 10, Dirty: 1 << 20,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -286,7 +290,7 @@ func onDisk(t *testing.T) (*diskProcess, *spacedb.Store, *fusefs.Server) {
 func newStorm(t *testing.T, deaf bool) *stormy {
 	t.Helper()
 	rng := seeded(t)
-	d, _, server := onDisk(t)
+	d, _, server := onDisk(t, soon)
 	if deaf {
 		if err := d.deaf(); err != nil {
 			t.Fatal(err)
