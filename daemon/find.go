@@ -43,24 +43,16 @@ func SpaceAround(dir string) (space string, ok bool) {
 
 // SpaceMounted finds the space whose mount point a path is.
 func SpaceMounted(path string) (space string, ok bool) {
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return "", false
-	}
-	abs = real(abs)
-	space, mountpoint, ok := MountedAt(abs)
-	return space, ok && abs == mountpoint
+	path = real(path)
+	space, mountpoint, ok := MountedAt(path)
+	return space, ok && path == mountpoint
 }
 
 // SpaceMirrored finds the space whose mirror a path is.
 func SpaceMirrored(path string) (space string, ok bool) {
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return "", false
-	}
-	abs = real(abs)
-	space, mirror, ok := materialize.SpaceOf(abs)
-	return space, ok && abs == mirror
+	path = real(path)
+	space, mirror, ok := materialize.SpaceOf(path)
+	return space, ok && path == mirror
 }
 
 // PathWithin turns a path as a person gives it into a path of the space: one

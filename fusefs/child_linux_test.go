@@ -41,6 +41,23 @@ func child(t *testing.T, role string, args ...string) *exec.Cmd {
 	return cmd
 }
 
+// mountedBy returns a child in a role that mounts a new space, once it has.
+func mountedBy(t *testing.T, role, dir string) *exec.Cmd {
+	t.Helper()
+	server := child(t, role, filepath.Join(t.TempDir(), "s.space"), dir)
+	out, err := server.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := out.Read(make([]byte, 1)); err != nil {
+		t.Fatalf("the child did not mount: %v", err)
+	}
+	return server
+}
+
 // serve mounts a new space, says so with a line, and serves until it is killed.
 func serve(args []string) error {
 	store, err := spacedb.Create(args[0], spacedb.Options{})

@@ -278,17 +278,7 @@ func TestDeadMountsAreHealed(t *testing.T) {
 		t.Fatalf("a plain directory: %v %v", healed, err)
 	}
 	for range 2 { // the second on top of the first would be a mount on a dead one
-		server := child(t, "serve", filepath.Join(t.TempDir(), "s.space"), dir)
-		out, err := server.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := server.Start(); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := out.Read(make([]byte, 1)); err != nil {
-			t.Fatalf("the child did not mount: %v", err)
-		}
+		server := mountedBy(t, "serve", dir)
 		if healed, err := fusefs.Heal(dir); healed || err != nil {
 			t.Fatalf("a living mount: %v %v", healed, err)
 		}
@@ -313,17 +303,7 @@ func TestAKilledServerThatIsInItsMountEnds(t *testing.T) {
 	needRoot(t) // to drop caches
 	dir := t.TempDir()
 	for round := range 25 {
-		server := child(t, "visit", filepath.Join(t.TempDir(), "s.space"), dir)
-		out, err := server.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := server.Start(); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := out.Read(make([]byte, 1)); err != nil {
-			t.Fatalf("the child did not mount: %v", err)
-		}
+		server := mountedBy(t, "visit", dir)
 		time.Sleep(time.Duration(round) * 500 * time.Microsecond) // to be caught at another step each time
 		ended := make(chan struct{})
 		go func() {

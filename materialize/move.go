@@ -3,7 +3,6 @@ package materialize
 import (
 	"errors"
 	"os"
-	"strings"
 	"syscall"
 	"time"
 
@@ -17,7 +16,7 @@ import (
 
 // moved is a path below or at from, as it is called after a move to to.
 func moved(p, from, to string) (string, bool) {
-	if p == from || strings.HasPrefix(p, from+"/") {
+	if isWithin(p, from) {
 		return to + p[len(from):], true
 	}
 	return p, false

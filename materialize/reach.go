@@ -1,6 +1,9 @@
 package materialize
 
-import "os"
+import (
+	"os"
+	"strings"
+)
 
 // reach keeps directories open, from the root down to the one that was asked for
 // last: a plan goes through a tree in order, and to come from the root to each
@@ -86,10 +89,6 @@ func nextName(path, dir string) string {
 	if dir != "" {
 		path = path[len(dir)+1:]
 	}
-	for i := range len(path) {
-		if path[i] == '/' {
-			return path[:i]
-		}
-	}
-	return path
+	name, _, _ := strings.Cut(path, "/")
+	return name
 }
