@@ -81,13 +81,6 @@ type exporter struct {
 	v    *spacedb.Snapshot
 }
 
-// The names at the top of an export that are its own, beside the manifest's.
-// fold.Reserved keeps documents away from them.
-const (
-	nextManifest = ".spacefs-manifest.next" // what the manifest will be once every file is in its place
-	stagedDir    = ".spacefs-staged"        // files on their way to their place
-)
-
 // run chooses between a new export and one that goes on with an earlier.
 func (x *exporter) run() error {
 	var err error
@@ -146,6 +139,7 @@ const (
 	targetUsed
 )
 
+// lookAtTarget says what is where the export is to go.
 func lookAtTarget(dir string) (target, error) {
 	d, err := os.Open(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -186,95 +180,6 @@ func (x *exporter) recorded(fn func() error) error {
 	return errors.Join(err, x.store.FinishRun(run.ID, outcomeOf(err, len(r.Failed), 0), detail, x.records))
 }
 
-// exportNew makes a directory that appears only when it is complete.
-func (x *exporter) exportNew() error {
-	staged := x.dir + ".spacefs-new"
-	if err := os.RemoveAll(staged); err != nil {
-		return x.nothingDone(err)
-	}
-	if err := os.Mkdir(staged, 0o755); errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s: there is no directory %s that it could be made in", x.dir, filepath.Dir(x.dir))
-	} else if err != nil {
-		return x.nothingDone(err)
-	}
-	defer os.RemoveAll(staged) // gone by then, if all went well
-	if err := x.writeTree(staged); err != nil {
-		return err
-	}
-	if err := os.Rename(staged, x.dir); err != nil {
-		return err
-	}
-	return syncDirectory(filepath.Dir(x.dir))
-}
-
-// exportInto fills a directory that is there already: the tree is complete and
-// durable before the first name appears in it, and the manifest is the last. Its
-// place is taken before, by the next one: so an export that is interrupted here
-// is brought to its end by an incremental one.
-func (x *exporter) exportInto() error {
-	if err := x.root.RemoveAll(stagedDir); err != nil {
-		return x.nothingDone(err)
-	}
-	if err := x.root.Mkdir(stagedDir, 0o700); err != nil {
-		return x.nothingDone(err)
-	}
-	defer x.root.RemoveAll(stagedDir)
-	if err := x.writeTree(filepath.Join(x.dir, stagedDir)); err != nil {
-		return err
-	}
-	names, err := fs.ReadDir(x.root.FS(), stagedDir)
-	if err != nil {
-		return err
-	}
-	if err := x.root.Rename(stagedDir+"/"+manifest.Name, nextManifest); err != nil {
-		return err
-	}
-	for _, e := range names {
-		if e.Name() == manifest.Name {
-			continue
-		}
-		if err := x.root.Rename(stagedDir+"/"+e.Name(), e.Name()); err != nil {
-			return err
-		}
-	}
-	return x.publish()
-}
-
-// nothingDone says so of an export that ended before a name came to its place.
-func (x *exporter) nothingDone(err error) error {
-	var at *fs.PathError
-	if errors.As(err, &at) && err == error(at) {
-		err = at.Err // the path is one of ours
-	}
-	return fmt.Errorf("%s: nothing was exported: %w", x.dir, err)
-}
-
-// publish makes the next manifest the manifest, after everything it names.
-func (x *exporter) publish() error {
-	if err := syncDirectory(x.dir); err != nil {
-		return err
-	}
-	if err := x.root.Rename(nextManifest, manifest.Name); err != nil {
-		return err
-	}
-	return syncDirectory(x.dir)
-}
-
-// dryRunNew tells what a new export would write.
-func (x *exporter) dryRunNew() error {
-	plan, err := x.plan()
-	if err != nil {
-		return err
-	}
-	for i := range plan.entries {
-		if e := &plan.entries[i]; e.Name != "" {
-			x.tell(exportOp(e), e.Name, "new")
-			x.count(e)
-		}
-	}
-	return nil
-}
-
 // tell tells and, in a run, records what was done, or would be.
 func (x *exporter) tell(op, name, reason string) {
 	x.options.Reporter.Tell(Event{Event: Acted, Path: name, Op: op, Side: "directory", Reason: reason})
@@ -309,13 +214,4 @@ func (x *exporter) count(e *manifest.Entry) {
 func (x *exporter) fail(name string, err error) {
 	x.result.Failed = append(x.result.Failed, PathError{name, cause(err)})
 	x.records = append(x.records, spacedb.ActionRecord{Path: name, Op: "export", Side: "directory", Error: cause(err)})
-}
-
-func syncDirectory(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
 }

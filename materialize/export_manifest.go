@@ -12,6 +12,13 @@ import (
 	"spacefs/materialize/manifest"
 )
 
+// The names at the top of an export that are its own, beside the manifest's.
+// fold.Reserved keeps documents away from them.
+const (
+	nextManifest = ".spacefs-manifest.next" // what the manifest will be once every file is in its place
+	stagedDir    = ".spacefs-staged"        // files on their way to their place
+)
+
 // maxManifest is more than a manifest of ten million documents has.
 const maxManifest = 4 << 30
 
@@ -91,4 +98,51 @@ func (x *exporter) readManifests() (*exportState, error) {
 		done = &manifest.Manifest{}
 	}
 	return &exportState{done, next}, nil
+}
+
+// nextOf is what the manifest says when everything is done. Where something else
+// is than the space has, it goes on saying what was exported last, so that it is
+// known what was edited; and that it saw nothing, so that the next export looks
+// again.
+func nextOf(p *exportPlan, todo []*exportName) *manifest.Manifest {
+	m := &manifest.Manifest{Header: p.header, Entries: make([]manifest.Entry, 0, len(p.entries))}
+	stays := map[int]*exportName{}
+	for _, n := range todo {
+		switch {
+		case n.act != actEdited && n.act != actForeign && !n.failed:
+			continue
+		case n.want >= 0:
+			stays[n.want] = n
+		case len(n.had) > 0: // could not be removed
+			m.Entries = append(m.Entries, *n.had[0])
+		}
+		m.Seq = 0
+	}
+	for i := range p.entries {
+		n := stays[i]
+		switch {
+		case n == nil:
+			m.Entries = append(m.Entries, p.entries[i])
+		case len(n.had) > 0:
+			m.Entries = append(m.Entries, *n.had[0])
+		}
+	}
+	return m
+}
+
+func (x *exporter) stageManifest(m *manifest.Manifest) error {
+	if err := x.root.Remove(nextManifest); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return writeManifest(x.root, nextManifest, m)
+}
+
+func (x *exporter) replaceManifest(m *manifest.Manifest) error {
+	if err := x.stageManifest(m); err != nil {
+		return err
+	}
+	if err := syncFile(x.root, nextManifest); err != nil {
+		return err
+	}
+	return x.publish()
 }

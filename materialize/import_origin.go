@@ -1,6 +1,10 @@
 package materialize
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
 	"spacefs/materialize/fold"
 	"spacefs/materialize/manifest"
 )
@@ -62,4 +66,23 @@ func (m *importer) flat() bool {
 		return m.origin.Variant == string(fold.Flat)
 	}
 	return m.options.Variant == fold.Flat
+}
+
+// loadOrigin reads the manifest of an export that is imported.
+func (m *importer) loadOrigin() error {
+	if m.options.NoManifest {
+		return nil
+	}
+	from, err := loadManifest(m.root, manifest.Name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = from.Check()
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w; without it the files can be imported as they are: --no-manifest", filepath.Join(m.root.Name(), manifest.Name), err)
+	}
+	m.origin, err = newOrigin(from), nil
+	return err
 }

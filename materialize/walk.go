@@ -227,4 +227,8 @@ func isGone(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 }
 
-func (s stamp) isDir() bool { return s.mode&spacedb.TypeMask == spacedb.TypeDir }
+func (s stamp) isDir() bool { return s.kind() == spacedb.TypeDir }
+
+func (s stamp) kind() uint32 { return s.mode & spacedb.TypeMask }
+
+func (s stamp) perm() uint32 { return s.mode & spacedb.PermMask }

@@ -1,0 +1,63 @@
+package materialize
+
+import (
+	"sort"
+
+	"spacefs/conflict"
+	"spacefs/spacedb"
+)
+
+// turn is what a run did at one path, in sum.
+type turn struct {
+	path  string
+	sides [2]*change // by conflict.Side; nil: it did nothing there
+	base  spacedb.State
+	whole bool // nothing failed there
+}
+
+type change struct{ before, after spacedb.State }
+
+// turnsOf sums up, path by path and sorted.
+func turnsOf(actions []spacedb.ActionRecord) []*turn {
+	at := map[string]*turn{}
+	var paths []string
+	for _, a := range actions {
+		t := at[a.Path]
+		if t == nil {
+			t = &turn{path: a.Path, base: a.Base, whole: true}
+			at[a.Path] = t
+			paths = append(paths, a.Path)
+		}
+		side := conflict.Space
+		if a.Side == conflict.Mirror.String() {
+			side = conflict.Mirror
+		}
+		switch c := t.sides[side]; {
+		case a.Error != "":
+			t.whole = false
+		case a.Op == conflict.Adopt.String():
+		case c == nil:
+			t.sides[side] = &change{a.Before, a.After}
+		default:
+			c.after = a.After
+		}
+	}
+	sort.Strings(paths)
+	turns := make([]*turn, 0, len(paths))
+	for _, p := range paths {
+		if t := at[p]; t.sides[conflict.Space] != nil || t.sides[conflict.Mirror] != nil {
+			turns = append(turns, t)
+		}
+	}
+	return turns
+}
+
+// done says whether a path is already what it was before the run.
+func (t *turn) done(now [2]conflict.Entry) bool {
+	for side, c := range t.sides {
+		if c != nil && !now[side].Same(entryOf(c.before)) {
+			return false
+		}
+	}
+	return true
+}
