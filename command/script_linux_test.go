@@ -55,7 +55,7 @@ func mustRun() bool { return os.Getenv("SPACEFS_MUST_RUN") != "" }
 
 // unmountBelow takes away what a failed script left.
 func unmountBelow(dir string) {
-	for _, name := range []string{"mnt", "disk"} {
+	for _, name := range []string{"mnt", "disk", "readonly.space"} {
 		_ = unix.Unmount(filepath.Join(dir, name), unix.MNT_DETACH)
 	}
 }

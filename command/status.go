@@ -43,6 +43,9 @@ func showStatus(c *cli.Context, st daemon.Status) {
 	}
 	fmt.Fprintf(w, "tree        %d nodes, %d bytes\n", st.Usage.Nodes, st.Usage.Bytes)
 	fmt.Fprintf(w, "durable     up to operation %d of %d, %d bytes waiting\n", st.DurableSeq, st.Seq, st.DirtyBytes)
+	if st.ReadOnly {
+		fmt.Fprintln(w, "read-only   the file may not be written: everything can be read, changes are refused")
+	}
 	if st.Trouble != "" {
 		fmt.Fprintf(w, "TROUBLE     %s (nothing is lost; changes are refused until it succeeds)\n", st.Trouble)
 	}

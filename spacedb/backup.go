@@ -69,7 +69,7 @@ func (s *Store) Backup(ctx context.Context, dest string) (r BackupResult, err er
 
 // copyInto copies what one read transaction sees. The copy has no free pages.
 func (s *Store) copyInto(path string) error {
-	c, err := openConn(s.path, modeRead)
+	c, err := openConn(s.path, s.readers.mode)
 	if err != nil {
 		return err
 	}

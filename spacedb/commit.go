@@ -31,6 +31,9 @@ func (s *Store) commit(seq uint64) error {
 // could not be written stays what it is, and is what the next commit tries:
 // nothing in it is dropped, and nothing newer overtakes it.
 func (s *Store) commitOnce() error {
+	if s.readOnly {
+		return s.trouble
+	}
 	if s.running == nil {
 		s.mu.Lock()
 		s.running = s.cut()

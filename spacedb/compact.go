@@ -19,6 +19,9 @@ const compactPages = 1024
 // Compact packs what history has unpacked, moves the file's last pages into its
 // free ones, and cuts it off, while work goes on.
 func (s *Store) Compact(ctx context.Context) (r CompactResult, err error) {
+	if s.readOnly {
+		return r, s.trouble
+	}
 	if err := s.Sync(); err != nil {
 		return r, err
 	}

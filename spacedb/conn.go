@@ -25,9 +25,9 @@ type stmt struct {
 
 // The ways a space file is opened. Every connection gets every pragma.
 const (
-	modeWrite  = "rw"
-	modeCreate = "rwc"
-	modeRead   = "ro"
+	modeWrite     = "rw"
+	modeRead      = "ro"
+	modeImmutable = "immutable" // nobody can write to it
 )
 
 func openConn(path, mode string) (*conn, error) {
@@ -41,6 +41,10 @@ func openConn(path, mode string) (*conn, error) {
 		"_foreign_keys": {"1"},
 		// Every commit is synced: there is no commit that only looks durable.
 		"_synchronous": {"FULL"},
+	}
+	if mode == modeImmutable {
+		q.Set("mode", modeRead)
+		q.Set("immutable", "1")
 	}
 	db, err := openDriver((&url.URL{Scheme: "file", Path: abs, RawQuery: q.Encode()}).String())
 	if err != nil {
@@ -59,13 +63,12 @@ func openConn(path, mode string) (*conn, error) {
 	if sabotage == "no sync" {
 		pragmas = append(pragmas, "PRAGMA synchronous=OFF")
 	}
-	if mode == modeWrite {
+	if mode != modeWrite {
+		pragmas = append(pragmas, "PRAGMA query_only=ON")
+	} else {
 		// A page that was spilled into the WAL and changes again makes SQLite read and
 		// sum up everything behind it once more. What a commit writes is bounded anyway.
 		pragmas = append(pragmas, "PRAGMA cache_spill=OFF")
-	}
-	if mode == modeRead {
-		pragmas = append(pragmas, "PRAGMA query_only=ON")
 	}
 	for _, p := range pragmas {
 		if err := c.exec(p); err != nil {

@@ -17,7 +17,7 @@ const lockSuffix = ".lock"
 // drop SQLite's own locks.
 type lockFile struct {
 	path string
-	held *flock.Flock
+	held *flock.Flock // nil of nobody's lock
 }
 
 func acquireLock(space string) (*lockFile, error) {
@@ -53,6 +53,9 @@ func (l *lockFile) current() bool {
 // announce replaces what the file says, in place: the lock belongs to the file,
 // not to its name.
 func (l *lockFile) announce(h Holder) error {
+	if l.held == nil {
+		return fmt.Errorf("no lock can be made beside the space, and without one it cannot be mounted; copy it to where one can be")
+	}
 	text, err := json.Marshal(h)
 	if err != nil {
 		return err
@@ -61,7 +64,14 @@ func (l *lockFile) announce(h Holder) error {
 }
 
 func (l *lockFile) release() error {
-	return errors.Join(os.Remove(l.path), l.held.Close())
+	if l.held == nil {
+		return nil
+	}
+	err := os.Remove(l.path)
+	if cannotBeWritten(err) {
+		err = nil // a leftover locks nothing
+	}
+	return errors.Join(err, l.held.Close())
 }
 
 func readHolder(path string) (h Holder, err error) {

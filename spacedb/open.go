@@ -143,9 +143,16 @@ func migrate(c *conn, have int) error {
 
 // Open opens the space at path for this process alone, and migrates it if an
 // older spacefs wrote it. A file that is no space, or a newer or damaged one, is
-// refused and not changed.
+// refused and not changed. One that may not be written is opened for reading.
 func Open(path string, o Options) (*Store, error) {
-	if _, err := identify(path); err != nil {
+	version, err := identify(path)
+	if err != nil {
+		return nil, err
+	}
+	if isReadOnly(path) {
+		return openReadOnly(path, version, o)
+	}
+	if err := checkCompanions(path); err != nil {
 		return nil, err
 	}
 	lock, err := acquireLock(path)

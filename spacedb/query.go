@@ -24,7 +24,7 @@ func (s *Store) Query(ctx context.Context, query string) (t Table, err error) {
 	if err := s.Sync(); err != nil {
 		return t, err
 	}
-	c, err := openConn(s.path, modeRead)
+	c, err := openConn(s.path, s.readers.mode)
 	if err != nil {
 		return t, err
 	}

@@ -9,6 +9,7 @@ import (
 // Each is used by one goroutine at a time.
 type readerPool struct {
 	path string
+	mode string
 
 	mu     sync.Mutex
 	idle   []*conn
@@ -32,7 +33,7 @@ func (p *readerPool) get() (*conn, error) {
 		return c, nil
 	}
 	p.mu.Unlock()
-	return openConn(p.path, modeRead)
+	return openConn(p.path, p.mode)
 }
 
 func (p *readerPool) put(c *conn) {

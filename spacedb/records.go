@@ -110,6 +110,7 @@ type Status struct {
 	Commits    int64  `json:"commits"`     // transactions since open
 	Unsealed   int    `json:"unsealed"`    // documents changed since their last revision
 	Unpacked   int    `json:"unpacked"`    // revisions that wait to be packed
+	ReadOnly   bool   `json:"read_only"`   // the file may not be written: every change is refused
 	// Trouble is why commits fail at the moment, "" when they do not.
 	Trouble string `json:"trouble"`
 }

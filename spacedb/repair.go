@@ -24,6 +24,9 @@ func Repair(ctx context.Context, path string) (r RepairResult, err error) {
 	if _, err := identify(path); err != nil {
 		return r, err
 	}
+	if isReadOnly(path) {
+		return r, fmt.Errorf("%s: %w; %s", path, ErrReadOnly, makeWritable)
+	}
 	lock, err := acquireLock(path)
 	if err != nil {
 		return r, err

@@ -8,22 +8,21 @@ func (s *Store) BeginRun(kind string, mirror int64) (Run, error) {
 	if err := s.Sync(); err != nil {
 		return run, err
 	}
-	s.mu.Lock()
+	err := s.Tree(Actor{Origin: OriginCLI}).change()
+	defer s.mu.Unlock()
+	if err != nil {
+		return run, err
+	}
 	run.Started = s.options.now()
-	err := s.nextRun(&run)
-	if err == nil {
+	if err = s.nextRun(&run); err == nil {
 		s.recordLocked(statement{`INSERT INTO run (id, kind, mirror, started, finished, outcome, detail, began) VALUES (?, ?, ?, ?, 0, '', '', ?)`,
 			[]any{run.ID, kind, mirror, run.Started.UnixNano(), s.seq}})
 	}
-	s.mu.Unlock()
 	return run, err
 }
 
 // nextRun numbers a run; the last number is read once.
 func (s *Store) nextRun(run *Run) error {
-	if s.closed {
-		return ErrClosed
-	}
 	if s.lastRun == 0 {
 		_, err := s.meta.one(func(r row) error { s.lastRun = r.int(0); return nil }, `SELECT coalesce(max(id), 0) FROM run`)
 		if err != nil {

@@ -45,6 +45,9 @@ type Store struct {
 	id      string // the space's UUID
 	options Options
 	lock    *lockFile
+	// readOnly: the file may not be written. Then trouble says so for ever, and there
+	// are no goroutines, write and checkpoint.
+	readOnly bool
 
 	// sealing serialises those who make revisions.
 	sealing sync.Mutex
@@ -147,7 +150,7 @@ func newStore(path string, o Options, lock *lockFile) *Store {
 		overtaken: map[int64]int64{},
 		vacated:   map[place]vacancy{},
 		hanging:   map[int64]int{},
-		readers:   readerPool{path: path},
+		readers:   readerPool{path: path, mode: modeRead},
 		wake:      make(chan struct{}, 1),
 		long:      make(chan struct{}, 1),
 		asked:     make(chan struct{}, 1),
@@ -179,7 +182,10 @@ func (s *Store) Close() error {
 	close(s.stop)
 	s.stopped.Wait()
 	s.watchers.close()
-	err := s.finish()
+	var err error
+	if !s.readOnly {
+		err = s.finish()
+	}
 	return errors.Join(err, s.closeFiles())
 }
 
@@ -232,8 +238,9 @@ func (s *Store) Status() Status {
 		Commits:    s.commits.Load(),
 		Unsealed:   len(s.unsealed),
 		Unpacked:   len(s.superseded),
+		ReadOnly:   s.readOnly,
 	}
-	if s.trouble != nil {
+	if s.trouble != nil && !s.readOnly {
 		st.Trouble = s.trouble.Error()
 	}
 	return st
