@@ -12,10 +12,11 @@ import (
 type world struct {
 	base, space, mirror Tree
 	history             map[Hash]bool
+	recorded            map[string]bool // attributes of what was there before an action, which runs keep
 }
 
 func newWorld(base, space, mirror Tree) *world {
-	w := &world{base.clone(), space.clone(), mirror.clone(), map[Hash]bool{}}
+	w := &world{base.clone(), space.clone(), mirror.clone(), map[Hash]bool{}, map[string]bool{}}
 	// Whatever the space holds or held at a sync is sealed: it has revisions.
 	for _, t := range []Tree{base, space} {
 		for _, e := range t {
@@ -63,6 +64,11 @@ func (w *world) keepLosers(p Plan) {
 
 func (w *world) act(a Action) error {
 	side := w.on(a.Side)
+	if a.Op != Adopt {
+		for name, value := range a.Expect.Attributes.All() {
+			w.recorded[name+"="+value] = true
+		}
+	}
 	if a.Op == Move {
 		return w.move(a)
 	}
@@ -97,8 +103,12 @@ func (w *world) act(a Action) error {
 	}
 	// A file that is written is another one; the base knows both sides'.
 	e := a.Want
-	e.Node, e.Inode = 0, 0
+	if e.Node, e.Inode = 0, 0; a.Op == Adopt || a.Op == Chmod || a.Op == Metadata {
+		e.Node, e.Inode = side[a.Path].Node, side[a.Path].Inode
+	}
+	e.Changed = max(e.Changed, side[a.Path].Changed)
 	side[a.Path] = e
+	e = a.Agreement()
 	e.Node, e.Inode = w.space[a.Path].Node, w.mirror[a.Path].Inode
 	w.base[a.Path] = e
 	return nil
@@ -145,11 +155,34 @@ func (w *world) vanished(before ...Tree) (lost []string) {
 	return lost
 }
 
+// vanishedAttributes are those that a side had and that are neither anywhere now
+// nor in a record.
+func (w *world) vanishedAttributes(space, mirror Tree) (lost []string) {
+	have := map[string]bool{}
+	for _, t := range []Tree{w.space, w.mirror} {
+		for _, e := range t {
+			for name, value := range e.Attributes.All() {
+				have[name+"="+value] = true
+			}
+		}
+	}
+	for _, t := range []Tree{space, mirror} {
+		for p, e := range t {
+			for name, value := range e.Attributes.All() {
+				if a := name + "=" + value; !have[a] && !w.recorded[a] {
+					lost = append(lost, p+" "+a)
+				}
+			}
+		}
+	}
+	return lost
+}
+
 // text is a tree as a test can compare and a person can read it.
 func (t Tree) text() string {
 	var lines []string
 	for p, e := range t {
-		lines = append(lines, fmt.Sprintf("%s %s %o %x %s", p, e.Kind, e.Mode, e.Hash[:2], e.Target))
+		lines = append(lines, fmt.Sprintf("%s %s %o %x %s %q", p, e.Kind, e.Mode, e.Hash[:2], e.Target, e.Attributes.Map()))
 	}
 	sort.Strings(lines)
 	return strings.Join(lines, "\n")

@@ -2,6 +2,8 @@
 // set of rules in, a plan out. It knows no disk, no database and no clock.
 package conflict
 
+import "spacefs/internal/attributes"
+
 // Hash is the SHA-256 of a content.
 type Hash [32]byte
 
@@ -28,6 +30,12 @@ type Entry struct {
 	Size   int64  // of a file
 	Mtime  int64  // ns since 1970; only newer_wins looks at it
 
+	// Attributes are the extended ones that are synced, of a file or directory; none
+	// where nobody asked for them. Changed is when they were changed, at the latest:
+	// the ctime, for newer_wins.
+	Attributes attributes.Set
+	Changed    int64
+
 	// Who it is, on each side: a move keeps it. 0 is nobody. The base knows both.
 	Node, Inode uint64
 }
@@ -39,9 +47,14 @@ func (e Entry) id(s Side) uint64 {
 	return e.Inode
 }
 
-// Same says whether two entries are the same to a user: kind, mode, content and
-// target count, time and size do not.
+// Same says whether two entries are the same to a user: kind, mode, content,
+// target and extended attributes count, time and size do not.
 func (e Entry) Same(o Entry) bool {
+	return e.SameDocument(o) && e.Attributes == o.Attributes
+}
+
+// SameDocument is Same but for the extended attributes.
+func (e Entry) SameDocument(o Entry) bool {
 	return e.sameContent(o) && e.Mode == o.Mode
 }
 

@@ -5,7 +5,7 @@ package conflict
 // written to both sides, so a one-way sync has none.
 func (r Rules) merged(c Conflict) (Entry, bool) {
 	b, s, m := c.Base, c.Space, c.Mirror
-	if r.Merge == nil || r.Direction != Bidirectional || s.Kind != File || m.Kind != File || s.sameContent(m) {
+	if c.Attribute != "" || r.Merge == nil || r.Direction != Bidirectional || s.Kind != File || m.Kind != File || s.sameContent(m) {
 		return Entry{}, false
 	}
 	mode, agreed := mergedMode(b, s, m)
@@ -13,7 +13,7 @@ func (r Rules) merged(c Conflict) (Entry, bool) {
 		return Entry{}, false
 	}
 	e, clean := r.Merge(c.Path, b, s, m)
-	e.Kind, e.Mode, e.Mtime = File, mode, max(s.Mtime, m.Mtime)
+	e.Kind, e.Mode, e.Mtime, e.Attributes = File, mode, max(s.Mtime, m.Mtime), s.Attributes
 	return e, clean
 }
 

@@ -3,22 +3,25 @@ package conflict
 import (
 	"fmt"
 	"sort"
+
+	"spacefs/internal/attributes"
 )
 
 // Op is what an action does.
 type Op uint8
 
 const (
-	Adopt  Op = iota // nothing but agree: the base takes what both sides hold
-	Write            // a file's content and mode
-	Mkdir            // a directory
-	Link             // a symlink
-	Chmod            // the mode alone
-	Remove           // whatever is there
-	Move             // from another path, with what is below
+	Adopt    Op = iota // nothing but agree: the base takes what both sides hold
+	Write              // a file's content and mode
+	Mkdir              // a directory
+	Link               // a symlink
+	Chmod              // the mode alone
+	Remove             // whatever is there
+	Move               // from another path, with what is below
+	Metadata           // the extended attributes alone
 )
 
-var ops = [...]string{"adopt", "write", "mkdir", "symlink", "chmod", "remove", "move"}
+var ops = [...]string{"adopt", "write", "mkdir", "symlink", "chmod", "remove", "move", "metadata"}
 
 func (o Op) String() string { return ops[o] }
 
@@ -47,7 +50,20 @@ type Action struct {
 	Content Supplier
 	// Conflict: Expect lost one, and must be in history before it goes.
 	Conflict bool
-	Reason   string // the rule that asked for it
+	// Divided: some extended attributes are left alone on both sides; the base does
+	// not take Want's but Agreed.
+	Divided bool
+	Agreed  attributes.Set
+	Reason  string // the rule that asked for it
+}
+
+// Agreement is what the base holds once an action is done.
+func (a Action) Agreement() Entry {
+	e := a.Want
+	if a.Divided {
+		e.Attributes = a.Agreed
+	}
+	return e
 }
 
 // Steps are the actions that make a's side hold a.Want instead of a.Expect. A
@@ -66,7 +82,9 @@ func (a Action) Steps() (steps []Action) {
 		a.Op = Adopt
 	case want == Absent:
 		a.Op = Remove
-	case a.Expect.Kind == want && a.Expect.sameContent(a.Want):
+	case a.Expect.SameDocument(a.Want):
+		a.Op = Metadata
+	case a.Expect.sameContent(a.Want):
 		a.Op = Chmod
 	case want == Directory:
 		a.Op = Mkdir
@@ -98,18 +116,23 @@ const (
 	DeletedAbove     ConflictKind = "edited in a deleted directory"
 	ModeOnly         ConflictKind = "mode"
 	NameCollision    ConflictKind = "name collision"
+	AttributeChanged ConflictKind = "attribute"
 )
 
-// Conflict is a path that both sides changed to different results.
+// Conflict is a path that both sides changed to different results, or one of its
+// extended attributes.
 type Conflict struct {
-	Path     string
-	Kind     ConflictKind
-	Base     Entry
-	Space    Entry
-	Mirror   Entry
-	Strategy Strategy // that ended or left it
-	Winner   Winner   // NoWinner: both sides stay as they are
-	Copy     string   // where keep_both keeps the loser; "": it is in history only
+	Path string
+	Kind ConflictKind
+	// Attribute is the name, of an AttributeChanged; the entries have the value as
+	// their Target.
+	Attribute string
+	Base      Entry
+	Space     Entry
+	Mirror    Entry
+	Strategy  Strategy // that ended or left it
+	Winner    Winner   // NoWinner: both sides stay as they are
+	Copy      string   // where keep_both keeps the loser; "": it is in history only
 }
 
 // Left is a path that differs and stays as it is.
@@ -177,6 +200,6 @@ func (p *Plan) Sort() {
 		}
 		return a.Side < b.Side
 	})
-	sort.Slice(p.Conflicts, func(i, j int) bool { return p.Conflicts[i].Path < p.Conflicts[j].Path })
-	sort.Slice(p.Left, func(i, j int) bool { return p.Left[i].Path < p.Left[j].Path })
+	sort.SliceStable(p.Conflicts, func(i, j int) bool { return p.Conflicts[i].Path < p.Conflicts[j].Path })
+	sort.SliceStable(p.Left, func(i, j int) bool { return p.Left[i].Path < p.Left[j].Path })
 }

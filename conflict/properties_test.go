@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"spacefs/internal/attributes"
 )
 
 // drawTree makes a small tree with few names, so that both sides meet often.
@@ -30,9 +32,14 @@ func drawPath(t *rapid.T, label string) string {
 // change does to a tree one thing that a person could do.
 func change(t *rapid.T, tree Tree, label string) {
 	p := drawPath(t, label+" path")
-	switch rapid.IntRange(0, 5).Draw(t, label+" what") {
+	switch rapid.IntRange(0, 6).Draw(t, label+" what") {
 	case 0:
 		remove(tree, p)
+		return
+	case 6:
+		if e := tree[p]; e.Kind == File || e.Kind == Directory {
+			tree[p] = drawAttributes(t, label, e) // of the very same file
+		}
 		return
 	case 1:
 		moveInTest(tree, p, drawPath(t, label+" to"))
@@ -66,12 +73,19 @@ func drawEntry(t *rapid.T, label string) Entry {
 	mtime := rapid.Int64Range(1, 4).Draw(t, label+" mtime")
 	switch rapid.IntRange(0, 5).Draw(t, label+" kind") {
 	case 0:
-		return Entry{Kind: Directory, Mode: rapid.SampledFrom([]uint32{0o755, 0o700}).Draw(t, label+" mode"), Mtime: mtime}
+		return drawAttributes(t, label, Entry{Kind: Directory, Mode: rapid.SampledFrom([]uint32{0o755, 0o700}).Draw(t, label+" mode"), Mtime: mtime})
 	case 1:
 		return Entry{Kind: Symlink, Target: rapid.SampledFrom([]string{"x", "y"}).Draw(t, label+" target"), Mtime: mtime}
 	}
 	e := file(rapid.SampledFrom([]string{"1", "2", "3"}).Draw(t, label+" text"), mtime)
 	e.Mode = rapid.SampledFrom([]uint32{0o644, 0o755}).Draw(t, label+" mode")
+	return drawAttributes(t, label, e)
+}
+
+// drawAttributes gives an entry a few extended attributes, or none.
+func drawAttributes(t *rapid.T, label string, e Entry) Entry {
+	values := rapid.MapOfN(rapid.SampledFrom([]string{"user.a", "user.b"}), rapid.SampledFrom([]string{"", "1", "2"}), 0, 2).Draw(t, label+" attributes")
+	e.Attributes, e.Changed = attributes.Of(values), rapid.Int64Range(1, 4).Draw(t, label+" changed")
 	return e
 }
 
@@ -155,6 +169,9 @@ func TestPlansCanBeCarriedOutAndLoseNothing(t *testing.T) {
 		}
 		if lost := w.vanished(base, space, mirror); len(lost) > 0 {
 			t.Fatalf("contents vanished: %v", lost)
+		}
+		if lost := w.vanishedAttributes(space, mirror); len(lost) > 0 {
+			t.Fatalf("attributes vanished: %v\nplan %v", lost, plan.Actions)
 		}
 		for _, e := range space {
 			if !e.sameContent(Entry{}) && e.Kind == File && !w.history[e.Hash] {

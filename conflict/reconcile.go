@@ -121,6 +121,14 @@ func (r *reconciler) below(p string) (all survival) {
 // leaf decides a path by itself: neither side holds anything below it, or both
 // hold a directory.
 func (r *reconciler) leaf(p string, b, s, m Entry) survival {
+	if r.apartInAttributes(b, s, m) {
+		return r.leafWithAttributes(p, b, s, m)
+	}
+	return r.content(p, b, s, m)
+}
+
+// content decides what a leaf is, and its content and mode.
+func (r *reconciler) content(p string, b, s, m Entry) survival {
 	if s.Same(m) {
 		if !b.Same(s) {
 			r.plan.Actions = append(r.plan.Actions, Action{Path: p, Op: Adopt, Expect: s, Source: m, Want: s, Base: b, Reason: "same on both sides"})

@@ -36,7 +36,7 @@ func (r *reconciler) settle(c Conflict, spaceChanged, mirrorChanged bool) verdic
 	case here.Kind == Absent && r.rules.DeleteOrphans:
 		return verdict{decided: true, side: source, conflict: true, reason: "an orphan at the destination"}
 	case here.Kind == Absent:
-		r.plan.Left = append(r.plan.Left, Left{c.Path, "only the destination has it"})
+		r.leave(c, "only the destination has it")
 		return verdict{}
 	}
 	return r.contest(c)
@@ -48,9 +48,9 @@ func (r *reconciler) contest(c Conflict) verdict {
 	source, oneWay := r.rules.Direction.source()
 	switch {
 	case c.Winner == NoWinner:
-		r.plan.Left = append(r.plan.Left, Left{c.Path, "conflict: " + c.Strategy.String()})
+		r.leave(c, "conflict: "+c.Strategy.String())
 	case oneWay && c.Winner.side() != source:
-		r.plan.Left = append(r.plan.Left, Left{c.Path, "the destination wins, and the source is not written"})
+		r.leave(c, "the destination wins, and the source is not written")
 		c.Winner = NoWinner
 	}
 	v := verdict{decided: c.Winner != NoWinner, conflict: true, reason: c.Strategy.String()}
@@ -68,6 +68,14 @@ func (r *reconciler) contest(c Conflict) verdict {
 	return v
 }
 
+// leave tells that a path, or an attribute of it, stays as it is.
+func (r *reconciler) leave(c Conflict, reason string) {
+	if c.Attribute != "" {
+		reason = "attribute " + c.Attribute + ": " + reason
+	}
+	r.plan.Left = append(r.plan.Left, Left{c.Path, reason})
+}
+
 // copyOfLoser names the copy that keep_both makes; "" where there is nothing to
 // copy.
 func (r *reconciler) copyOfLoser(c Conflict) string {
@@ -75,7 +83,7 @@ func (r *reconciler) copyOfLoser(c Conflict) string {
 	if c.Winner.side() == Mirror {
 		winner, loser = loser, winner
 	}
-	if loser.Kind == Absent || loser.Kind == Directory || loser.sameContent(winner) {
+	if c.Attribute != "" || loser.Kind == Absent || loser.Kind == Directory || loser.sameContent(winner) {
 		return ""
 	}
 	name := copyName(c.Path, c.Winner.side().other(), r.rules.Stamp, func(p string) bool {

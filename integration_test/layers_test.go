@@ -12,17 +12,18 @@ import (
 // use, from elsewhere. "" stands for the package of the program itself.
 var layers = map[string][]string{
 	"":            {"command"},
-	"command":     {"daemon", "materialize", "materialize/fold", "conflict", "fusefs", "spacedb"},
+	"command":     {"daemon", "materialize", "materialize/fold", "conflict", "fusefs", "spacedb", "internal/attributes"},
 	"daemon":      {"materialize", "materialize/fold", "conflict", "fusefs", "spacedb"},
 	"fusefs":      {"spacedb"},
-	"materialize": {"conflict", "conflict/merge", "spacedb", "materialize/fold", "materialize/manifest", "materialize/ignore"},
+	"materialize": {"conflict", "conflict/merge", "spacedb", "materialize/fold", "materialize/manifest", "materialize/ignore", "internal/attributes"},
 
 	"materialize/fold":     {},
-	"materialize/manifest": {},
+	"materialize/manifest": {"internal/attributes"},
 	"materialize/ignore":   {},
-	"conflict":             {},
+	"conflict":             {"internal/attributes"},
 	"conflict/merge":       {},
-	"spacedb":              {},
+	"spacedb":              {"internal/attributes"},
+	"internal/attributes":  {}, // a value
 	"internal/seed":        {}, // of tests, so nobody imports it
 }
 
