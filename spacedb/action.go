@@ -3,6 +3,8 @@ package spacedb
 import (
 	"errors"
 	"io"
+
+	"spacefs/internal/attributes"
 )
 
 // State is what a side held at a path. The zero State is nothing.
@@ -11,6 +13,8 @@ type State struct {
 	SHA256 Hash   `json:"sha256,omitzero"`  // of a document
 	Target string `json:"target,omitempty"` // of a symlink
 	Mtime  int64  `json:"mtime,omitempty"`  // ns since 1970
+	// Attributes are the extended ones that are synced; nil: nobody looked.
+	Attributes *attributes.Set `json:"attributes,omitempty"`
 }
 
 // Absent says whether the side held nothing.
@@ -29,13 +33,22 @@ func (s State) data() any {
 
 func (s State) columns() []any {
 	if s.Absent() {
-		return []any{nil, nil, nil}
+		return []any{nil, nil, nil, nil}
 	}
-	return []any{s.Mode, s.data(), s.Mtime}
+	var xattrs any
+	if s.Attributes != nil {
+		xattrs = []byte(*s.Attributes)
+	}
+	return []any{s.Mode, s.data(), s.Mtime, xattrs}
 }
 
 // stateAt reads the columns that columns wrote.
 func stateAt(r row, i int) (s State) {
+	if r.values[i+3] != nil {
+		if set, err := attributes.Parse(r.text(i + 3)); err == nil {
+			s.Attributes = &set
+		}
+	}
 	s.Mode, s.Mtime = uint32(r.int(i)), r.int(i+2)
 	switch s.Mode & TypeMask {
 	case TypeRegular:
@@ -63,8 +76,10 @@ type ActionRecord struct {
 // +?1, here and elsewhere: SQLite plans "run = ?" anew whenever it is about 0 or 1,
 // which takes longer than the statement does.
 const insertAction = `INSERT INTO action (run, idx, path, op, side, error, reason, lost,
-		before_mode, before_data, before_mtime, after_mode, after_data, after_mtime, base_mode, base_data, base_mtime)
-	VALUES (?1, (SELECT 1 + coalesce(max(idx), -1) FROM action WHERE run = +?1), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)`
+		before_mode, before_data, before_mtime, before_xattrs, after_mode, after_data, after_mtime, after_xattrs,
+		base_mode, base_data, base_mtime, base_xattrs)
+	VALUES (?1, (SELECT 1 + coalesce(max(idx), -1) FROM action WHERE run = +?1), ?2, ?3, ?4, ?5, ?6, ?7,
+		?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)`
 
 func actionStatements(run int64, actions []ActionRecord) []statement {
 	list := make([]statement, 0, len(actions)+1)
@@ -86,13 +101,13 @@ func (s *Store) RecordActions(run int64, actions []ActionRecord) error {
 	return s.record(actionStatements(run, actions)...)
 }
 
-const actionColumns = `path, op, side, error, reason, lost, before_mode, before_data, before_mtime,
-	after_mode, after_data, after_mtime, base_mode, base_data, base_mtime`
+const actionColumns = `path, op, side, error, reason, lost, before_mode, before_data, before_mtime, before_xattrs,
+	after_mode, after_data, after_mtime, after_xattrs, base_mode, base_data, base_mtime, base_xattrs`
 
 func scanAction(r row, from int) ActionRecord {
 	return ActionRecord{
 		Path: r.text(from), Op: r.text(from + 1), Side: r.text(from + 2), Error: r.text(from + 3), Reason: r.text(from + 4),
-		Lost: r.int(from+5) == 1, Before: stateAt(r, from+6), After: stateAt(r, from+9), Base: stateAt(r, from+12),
+		Lost: r.int(from+5) == 1, Before: stateAt(r, from+6), After: stateAt(r, from+10), Base: stateAt(r, from+14),
 	}
 }
 

@@ -12,9 +12,9 @@ type Apart struct {
 // Apart lists them for a mirror, in byte order of path.
 func (v *Snapshot) Apart(mirror int64) (list []Apart, err error) {
 	err = v.conn.query(func(r row) error {
-		list = append(list, Apart{Path: r.text(0), Run: r.int(1), Space: stateAt(r, 2), Mirror: stateAt(r, 5)})
+		list = append(list, Apart{Path: r.text(0), Run: r.int(1), Space: stateAt(r, 2), Mirror: stateAt(r, 6)})
 		return nil
-	}, `SELECT path, run, space_mode, space_data, space_mtime, mirror_mode, mirror_data, mirror_mtime
+	}, `SELECT path, run, space_mode, space_data, space_mtime, space_xattrs, mirror_mode, mirror_data, mirror_mtime, mirror_xattrs
 		FROM apart WHERE mirror = ? ORDER BY path`, mirror)
 	return list, err
 }
@@ -31,7 +31,8 @@ func (s *Store) SetApart(mirror int64, set []Apart, remove []string) error {
 	}
 	for _, a := range set {
 		args := append(append([]any{mirror, []byte(a.Path), a.Run}, a.Space.columns()...), a.Mirror.columns()...)
-		statements = append(statements, statement{`REPLACE INTO apart VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, args})
+		statements = append(statements, statement{`REPLACE INTO apart (mirror, path, run, space_mode, space_data, space_mtime, space_xattrs,
+			mirror_mode, mirror_data, mirror_mtime, mirror_xattrs) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, args})
 	}
 	return s.record(statements...)
 }

@@ -94,11 +94,13 @@ func (c *checker) side() error {
 		"node":     `SELECT count(*) FROM node WHERE xattrs > 0 AND id NOT IN (SELECT node FROM xattr)`,
 		"revision": `SELECT count(*) FROM revision WHERE document NOT IN (SELECT id FROM document)`,
 		"base":     `SELECT count(*) FROM base WHERE mirror NOT IN (SELECT id FROM mirror)`,
-		"past":     `SELECT count(*) FROM past WHERE since >= until OR until > (SELECT seq FROM space) OR document > 0 AND document NOT IN (SELECT id FROM document)`,
-		"entry":    `SELECT count(*) FROM entry WHERE since > (SELECT seq FROM space)`,
-		"copied":   `SELECT count(*) FROM copied WHERE chunk NOT IN (SELECT id FROM chunk)`,
-		"apart":    `SELECT count(*) FROM apart WHERE mirror NOT IN (SELECT id FROM mirror)`,
-		"action":   `SELECT count(*) FROM action WHERE run NOT IN (SELECT id FROM run)`,
+		"base_xattr": `SELECT count(*) FROM base_xattr WHERE NOT EXISTS
+			(SELECT 1 FROM base WHERE base.mirror = base_xattr.mirror AND base.path = base_xattr.path)`,
+		"past":   `SELECT count(*) FROM past WHERE since >= until OR until > (SELECT seq FROM space) OR document > 0 AND document NOT IN (SELECT id FROM document)`,
+		"entry":  `SELECT count(*) FROM entry WHERE since > (SELECT seq FROM space)`,
+		"copied": `SELECT count(*) FROM copied WHERE chunk NOT IN (SELECT id FROM chunk)`,
+		"apart":  `SELECT count(*) FROM apart WHERE mirror NOT IN (SELECT id FROM mirror)`,
+		"action": `SELECT count(*) FROM action WHERE run NOT IN (SELECT id FROM run)`,
 	} {
 		_, err := c.conn.one(func(r row) error {
 			if r.int(0) > 0 {

@@ -2,6 +2,8 @@ package spacedb
 
 import (
 	"time"
+
+	"spacefs/internal/attributes"
 )
 
 // reading runs fn on a reader after everything done so far is in the file.
@@ -17,10 +19,14 @@ func (s *Store) reading(fn func(*conn) error) error {
 	return fn(c)
 }
 
-const mirrorColumns = `id, uuid, path, seq, last_sync`
+const mirrorColumns = `id, uuid, path, seq, last_sync, metadata`
 
 func scanMirror(r row) Mirror {
-	return Mirror{ID: r.int(0), UUID: r.text(1), Path: r.text(2), Seq: uint64(r.int(3)), LastSync: timeOf(r.int(4))}
+	state := MetadataState(r.int(5))
+	return Mirror{
+		ID: r.int(0), UUID: r.text(1), Path: r.text(2), Seq: uint64(r.int(3)), LastSync: timeOf(r.int(4)),
+		MetadataState: state, Metadata: state != MetadataOff,
+	}
 }
 
 // timeOf: 0 stands for never.
@@ -68,7 +74,13 @@ func (s *Store) Base(mirror int64, fn func(BaseEntry) error) error {
 // AdvanceBase sets and removes base entries. It takes its place in the log: it
 // becomes durable with or after everything done before it, never earlier.
 func (s *Store) AdvanceBase(mirror int64, set []BaseEntry, remove []string) error {
-	if len(set)+len(remove) == 0 {
+	return s.AdvanceBaseWith(mirror, set, remove, nil)
+}
+
+// AdvanceBaseWith is AdvanceBase where extended attributes were agreed on too:
+// in one step, by path, "" for none; what it does not name stays.
+func (s *Store) AdvanceBaseWith(mirror int64, set []BaseEntry, remove []string, agreed map[string]attributes.Set) error {
+	if len(set)+len(remove)+len(agreed) == 0 {
 		return nil
 	}
 	statements := make([]statement, 0, len(set)+len(remove))
@@ -85,7 +97,7 @@ func (s *Store) AdvanceBase(mirror int64, set []BaseEntry, remove []string) erro
 			[]any{mirror, []byte(b.Path), b.Mode, sha, []byte(b.Target), b.Size, b.Node, b.Version,
 				b.MirrorMode, b.MirrorSize, b.MirrorMtime, b.MirrorCtime, b.MirrorInode}})
 	}
-	return s.record(statements...)
+	return s.record(append(statements, baseXattrStatements(mirror, agreed, remove)...)...)
 }
 
 // Seen is up to where the journal needs no second look from who saw it up to seq

@@ -175,6 +175,9 @@ func (t *Tree) takeOver(d *node, name string, old, n *node, path string, now int
 			return err
 		}
 		n.history = left
+		if err := t.inheritXattrs(old, n); err != nil {
+			return err
+		}
 		t.unname(d, name, old, now)
 	}
 	n.nlink = 1

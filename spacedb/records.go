@@ -4,6 +4,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"time"
+
+	"spacefs/internal/attributes"
 )
 
 // Hash is the SHA-256 of a content.
@@ -49,6 +51,9 @@ type Mirror struct {
 	// journal entries up to it are already in the base.
 	Seq      uint64    `json:"seq"`
 	LastSync time.Time `json:"last_sync,omitzero"` // zero before the first
+	// Metadata: extended attributes are synced too, if there are any there.
+	Metadata      bool          `json:"metadata,omitempty"`
+	MetadataState MetadataState `json:"-"`
 }
 
 // BaseEntry is what space and mirror last agreed on for one path, with enough
@@ -70,6 +75,10 @@ type BaseEntry struct {
 	MirrorMtime int64 // ns
 	MirrorCtime int64 // ns
 	MirrorInode uint64
+
+	// Attributes are the extended ones that were agreed on, for who asked for them;
+	// setting a base does not set them.
+	Attributes attributes.Set
 }
 
 // Run is one execution of sync, import, export, restore or undo.
@@ -85,18 +94,21 @@ type Run struct {
 
 // ConflictRecord is a conflict as it was found, and how it ended.
 type ConflictRecord struct {
-	ID       int64     `json:"id"`
-	Mirror   int64     `json:"mirror"`
-	Run      int64     `json:"run"`
-	Path     string    `json:"path"`
-	Kind     string    `json:"kind"` // conflict.Kind's word
-	Base     string    `json:"base"` // what each side held: hex SHA-256, "directory", "symlink TARGET", or "" for nothing
-	Space    string    `json:"space"`
-	Dir      string    `json:"mirror_side"` // the mirror's side
-	Strategy string    `json:"strategy"`    // the strategy that decided, or "manual"/"skip"
-	Winner   string    `json:"winner"`      // "space", "directory", or "" while unresolved
-	Found    time.Time `json:"found,omitzero"`
-	Resolved time.Time `json:"resolved,omitzero"` // zero while unresolved
+	ID     int64  `json:"id"`
+	Mirror int64  `json:"mirror"`
+	Run    int64  `json:"run"`
+	Path   string `json:"path"`
+	Kind   string `json:"kind"` // conflict.Kind's word
+	Base   string `json:"base"` // what each side held: hex SHA-256, "directory", "symlink TARGET", or "" for nothing
+	// Attribute is the name of the attribute that it is about; then the sides hold
+	// values. "": it is about what is at the path.
+	Attribute string    `json:"attribute,omitempty"`
+	Space     string    `json:"space"`
+	Dir       string    `json:"mirror_side"` // the mirror's side
+	Strategy  string    `json:"strategy"`    // the strategy that decided, or "manual"/"skip"
+	Winner    string    `json:"winner"`      // "space", "directory", or "" while unresolved
+	Found     time.Time `json:"found,omitzero"`
+	Resolved  time.Time `json:"resolved,omitzero"` // zero while unresolved
 }
 
 // Status is the state of an open store.

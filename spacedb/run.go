@@ -83,10 +83,11 @@ func (s *Store) SetConflictsAbout(mirror, run int64, found []ConflictRecord, abo
 	if err != nil {
 		return err
 	}
-	known := map[string]ConflictRecord{}
+	type subject struct{ path, attribute string }
+	known := map[subject]ConflictRecord{}
 	for _, c := range open {
 		if c.Mirror == mirror && (about == nil || about(c.Path)) {
-			known[c.Path] = c
+			known[subject{c.Path, c.Attribute}] = c
 		}
 	}
 	var statements []statement
@@ -96,16 +97,16 @@ func (s *Store) SetConflictsAbout(mirror, run int64, found []ConflictRecord, abo
 		if c.Winner != "" {
 			resolved = now
 		}
-		if old, ok := known[c.Path]; ok {
-			delete(known, c.Path)
+		if old, ok := known[subject{c.Path, c.Attribute}]; ok {
+			delete(known, subject{c.Path, c.Attribute})
 			statements = append(statements, statement{`UPDATE conflict SET run = ?, kind = ?, base = ?, space = ?, dir = ?,
 				strategy = ?, winner = ?, resolved = ? WHERE id = ?`,
 				[]any{run, c.Kind, c.Base, c.Space, c.Dir, c.Strategy, c.Winner, resolved, old.ID}})
 			continue
 		}
 		statements = append(statements, statement{`INSERT INTO conflict
-			(mirror, run, path, kind, base, space, dir, strategy, winner, found, resolved) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			[]any{mirror, run, []byte(c.Path), c.Kind, c.Base, c.Space, c.Dir, c.Strategy, c.Winner, now, resolved}})
+			(mirror, run, path, attribute, kind, base, space, dir, strategy, winner, found, resolved) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			[]any{mirror, run, []byte(c.Path), []byte(c.Attribute), c.Kind, c.Base, c.Space, c.Dir, c.Strategy, c.Winner, now, resolved}})
 	}
 	for _, old := range known {
 		statements = append(statements, statement{`UPDATE conflict SET resolved = ? WHERE id = ?`, []any{now, old.ID}})
@@ -123,9 +124,10 @@ func (s *Store) Conflicts(unresolvedOnly bool) (list []ConflictRecord, err error
 			list = append(list, ConflictRecord{
 				ID: r.int(0), Mirror: r.int(1), Run: r.int(2), Path: r.text(3), Kind: r.text(4), Base: r.text(5), Space: r.text(6),
 				Dir: r.text(7), Strategy: r.text(8), Winner: r.text(9), Found: timeOf(r.int(10)), Resolved: timeOf(r.int(11)),
+				Attribute: r.text(12),
 			})
 			return nil
-		}, `SELECT id, mirror, run, path, kind, base, space, dir, strategy, winner, found, resolved FROM conflict
+		}, `SELECT id, mirror, run, path, kind, base, space, dir, strategy, winner, found, resolved, attribute FROM conflict
 			WHERE resolved = 0 OR NOT ? ORDER BY id`, unresolvedOnly)
 	})
 	return list, err

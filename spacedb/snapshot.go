@@ -3,6 +3,8 @@ package spacedb
 import (
 	"context"
 	"errors"
+
+	"spacefs/internal/attributes"
 )
 
 // Item is a node at a path of a snapshot.
@@ -17,6 +19,10 @@ type Item struct {
 	// revision; "" and 0 while it has none.
 	ID       string
 	Revision int
+	// HasXattrs: Snapshot.Xattrs tells which; Attributes are those that somebody
+	// wanted, once he has asked.
+	HasXattrs  bool
+	Attributes attributes.Set
 
 	chunk int64 // the first of the content, of an item of now
 }

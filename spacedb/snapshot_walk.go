@@ -83,7 +83,7 @@ func (v *Snapshot) scanItem(dir string, r row) (Item, error) {
 	if dir != "" {
 		path = dir + "/" + name
 	}
-	it := Item{Path: path, Attr: n.attr(), Sealed: n.sealed && n.holdsContent(), Target: r.text(21), Junk: v.Junk(path), ID: r.text(22), chunk: n.chunk}
+	it := Item{Path: path, Attr: n.attr(), Sealed: n.sealed && n.holdsContent(), Target: r.text(21), Junk: v.Junk(path), ID: r.text(22), HasXattrs: n.xattrs > 0, chunk: n.chunk}
 	if it.Sealed {
 		it.Revision = int(r.int(23))
 		it.SHA256 = n.sha256

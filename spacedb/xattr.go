@@ -106,9 +106,18 @@ func (t *Tree) changeXattr(id NodeID, name string, decide func(had bool) ([]byte
 	if had && value != nil && bytes.Equal(old, value) {
 		return nil // no change, as on ext4
 	}
+	return t.setXattr(n, name, value)
+}
+
+// setXattr changes one, as others see it.
+func (t *Tree) setXattr(n *node, name string, value []byte) error {
 	n.ctime = t.step()
-	t.touch(n, dirtyRow)
-	return t.putXattr(n, name, value)
+	t.touch(n, dirtyRow|dirtyJournal)
+	if err := t.putXattr(n, name, value); err != nil {
+		return err
+	}
+	t.store.watchers.tell(t.by, Change{Origin: t.by.Origin, Node: n.id, Parent: n.parent, Name: n.name, What: AttrChanged})
+	return nil
 }
 
 // putXattr sets a value in memory; nil removes it.
@@ -135,11 +144,18 @@ func (t *Tree) ListXattr(id NodeID) ([]string, error) {
 	s.lockTree()
 	defer s.mu.Unlock()
 	n, err := s.node(id)
-	if err != nil || n.xattrs == 0 {
+	if err != nil {
 		return nil, err
 	}
+	return s.xattrNames(n)
+}
+
+func (s *Store) xattrNames(n *node) ([]string, error) {
+	if n.xattrs == 0 {
+		return nil, nil
+	}
 	names := map[string]bool{}
-	err = s.meta.query(func(r row) error {
+	err := s.meta.query(func(r row) error {
 		names[r.text(0)] = true
 		return nil
 	}, `SELECT name FROM xattr WHERE node = ?`, n.id)

@@ -139,3 +139,44 @@ CREATE INDEX entry_ignore ON entry (parent) WHERE name = x'2e7370616365667369676
 
 -- What hangs on a chunk: so that no chain of packed chunks gets long.
 CREATE INDEX chunk_base ON chunk (base) WHERE base > 0;
+
+-- Extended attributes that are synced. A set is packed: docs/space-format.md.
+-- metadata: 0 they are not, 1 they are as soon as the mirror's filesystem has
+-- any, 2 they are, and base_xattr has what was agreed on.
+ALTER TABLE mirror ADD COLUMN metadata INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE base_xattr (
+  mirror INTEGER NOT NULL,
+  path   BLOB    NOT NULL,
+  xattrs BLOB    NOT NULL,       -- never empty
+  PRIMARY KEY (mirror, path)
+) WITHOUT ROWID;
+
+-- NULL: nobody looked.
+ALTER TABLE action ADD COLUMN before_xattrs BLOB;
+ALTER TABLE action ADD COLUMN after_xattrs  BLOB;
+ALTER TABLE action ADD COLUMN base_xattrs   BLOB;
+ALTER TABLE apart  ADD COLUMN space_xattrs  BLOB;
+ALTER TABLE apart  ADD COLUMN mirror_xattrs BLOB;
+
+-- Of a conflict about one attribute, its name; else empty.
+ALTER TABLE conflict ADD COLUMN attribute BLOB NOT NULL DEFAULT x'';
+
+DROP VIEW conflicts;
+CREATE VIEW conflicts AS
+  SELECT id, CAST(path AS TEXT) AS path, kind, base, space, dir AS mirror, strategy, winner, run,
+         strftime('%Y-%m-%dT%H:%M:%fZ', found / 1e9, 'unixepoch') AS found,
+         CASE WHEN resolved > 0 THEN strftime('%Y-%m-%dT%H:%M:%fZ', resolved / 1e9, 'unixepoch') END AS resolved,
+         CAST(attribute AS TEXT) AS attribute
+    FROM conflict;
+
+-- Public: the extended attributes of what is in the tree now.
+CREATE VIEW attributes AS
+  WITH RECURSIVE walk (node, path) AS (
+    SELECT node, CAST(name AS TEXT) FROM entry WHERE parent = 1
+    UNION ALL
+    SELECT entry.node, walk.path || '/' || CAST(entry.name AS TEXT)
+      FROM walk JOIN entry ON entry.parent = walk.node
+  )
+  SELECT walk.path AS path, CAST(xattr.name AS TEXT) AS name, xattr.value AS value
+    FROM walk JOIN xattr ON xattr.node = walk.node;
