@@ -104,6 +104,34 @@ func TestLiveMountWithTwoMirrors(t *testing.T) {
 	b.sound("live.space")
 }
 
+// A machine that sleeps: the daemon stands still and goes on later as if nothing
+// had been, whatever the mirror's side went through.
+func TestLiveMountThatSlept(t *testing.T) {
+	needFUSE(t)
+	b := newBench(t)
+	b.mkdir("mirror")
+	b.sh("mkdir -p mirror/d mirror/gone; for i in $(seq 20); do echo text $i > mirror/d/$i.md; done; echo x > mirror/gone/x")
+	b.mount("--create", "--mirror", "mirror", "live.space")
+	pid := b.status("live.space").PID
+	for round := range 3 {
+		b.ok(os.WriteFile(b.path("mnt/d/1.md"), []byte(fmt.Sprintf("written before %d\n", round)), 0o644)) // on its way when it falls asleep
+		b.ok(syscall.Kill(pid, syscall.SIGSTOP))
+		b.sh(fmt.Sprintf(`cd mirror && echo edit %[1]d > d/2.md && rm d/%[2]d.md && mv d/3.md d/moved && mv d/moved d/3.md &&
+			echo new %[1]d > d/new.tmp && mv d/new.tmp d/new.md && rm -r gone && mkdir -p gone && echo %[1]d > gone/y`, round, 10+round))
+		time.Sleep(1500 * time.Millisecond) // longer than any of the times that it waits for
+		b.ok(syscall.Kill(pid, syscall.SIGCONT))
+		b.appears(b.path("mnt/d/2.md"), fmt.Sprintf("edit %d\n", round))
+		b.appears(b.path("mnt/d/new.md"), fmt.Sprintf("new %d\n", round))
+		b.appears(b.path(fmt.Sprintf("mnt/d/%d.md", 10+round)), "")
+		b.appears(b.path("mnt/gone/y"), fmt.Sprintf("%d\n", round))
+		b.appears(b.path("mnt/gone/x"), "")
+		b.appears(b.path("mirror/d/1.md"), fmt.Sprintf("written before %d\n", round))
+	}
+	b.unmount()
+	b.agree("live.space", "mirror")
+	b.sound("live.space")
+}
+
 func TestSyncWatchKeepsAnUnmountedSpaceInStep(t *testing.T) {
 	b := newBench(t)
 	b.mkdir("dir")

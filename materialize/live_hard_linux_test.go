@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -74,6 +75,33 @@ func TestLiveMovesTravelAsMoves(t *testing.T) {
 			p.rest()
 			p.agree()
 		})
+	}
+}
+
+// The machine's clock is set back and forth while a mirror is followed: what was
+// changed a moment before goes on its way all the same.
+func TestLiveWhileTheClockIsSet(t *testing.T) {
+	t.Parallel()
+	var ahead atomic.Int64 // of the real clock, ns
+	p := &livePair{pair: newPairWith(t, spacedb.Options{
+		Quiet: 2 * time.Second, Delay: 10 * time.Millisecond,
+		Now: func() time.Time { return time.Now().Round(0).Add(time.Duration(ahead.Load())) },
+	})}
+	p.start(SyncOptions{})
+	for i, to := range []time.Duration{-time.Hour, 0, 48 * time.Hour, -24 * 365 * time.Hour, time.Minute} {
+		text := fmt.Sprintf("text %d", i)
+		p.inSpace("from/space", text)
+		p.inMirror("from/mirror", text)
+		ahead.Store(int64(to))
+		p.until("the mirror has it", p.mirrorHas("from/space", text))
+		p.until("the space has it", p.spaceHas("from/mirror", text))
+	}
+	p.rest()
+	p.agree()
+	for _, path := range []string{"from/space", "from/mirror"} {
+		if n := p.revisions(path); n != 5 {
+			t.Errorf("five edits of %s have %d revisions", path, n)
+		}
 	}
 }
 

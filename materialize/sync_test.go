@@ -31,7 +31,12 @@ type pair struct {
 
 func newPair(t *testing.T) *pair {
 	t.Helper()
-	store, err := spacedb.Create(filepath.Join(t.TempDir(), "test.space"), spacedb.Options{Quiet: time.Hour, Delay: time.Hour})
+	return newPairWith(t, spacedb.Options{Quiet: time.Hour, Delay: time.Hour})
+}
+
+func newPairWith(t *testing.T, o spacedb.Options) *pair {
+	t.Helper()
+	store, err := spacedb.Create(filepath.Join(t.TempDir(), "test.space"), o)
 	if err != nil {
 		t.Fatal(err)
 	}

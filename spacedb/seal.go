@@ -109,7 +109,9 @@ func (s *Store) restless(n *node) bool {
 	const more = 64 << 20 // bytes, for another fifth of the time
 	wait := int64(s.options.Unrest)
 	wait += n.size / more * (wait / 5)
-	return n.since != 0 && s.now()-n.since >= wait
+	now := s.now()
+	n.since = min(n.since, now) // as in untouched
+	return n.since != 0 && now-n.since >= wait
 }
 
 // sealWhere seals what is ready and not busy. No operation ever waits for

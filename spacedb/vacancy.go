@@ -86,11 +86,12 @@ func (t *Tree) succeed(d *node, name string, n *node, was, at string, now int64)
 	return true, t.identifyWaiting(n, at)
 }
 
-// forgetVacancies drops those whose time is over; called with mu held.
+// forgetVacancies drops those whose time is over, or has not come because the
+// clock was set back; called with mu held.
 func (s *Store) forgetVacancies() {
 	now := s.now()
 	for p, v := range s.vacated {
-		if now-v.at > int64(s.options.Quiet) {
+		if age := now - v.at; age < 0 || age > int64(s.options.Quiet) {
 			delete(s.vacated, p)
 		}
 	}
