@@ -88,17 +88,20 @@ func TestLiveWhileTheClockIsSet(t *testing.T) {
 		Now: func() time.Time { return time.Now().Round(0).Add(time.Duration(ahead.Load())) },
 	})}
 	p.start(SyncOptions{})
+	note, err := p.tree.Mknod(spacedb.Root, "note", spacedb.TypeRegular|0o644, 0, spacedb.Cred{})
+	p.ok(err)
 	for i, to := range []time.Duration{-time.Hour, 0, 48 * time.Hour, -24 * 365 * time.Hour, time.Minute} {
 		text := fmt.Sprintf("text %d", i)
-		p.inSpace("from/space", text)
+		_, err = p.tree.WriteAt(note.ID, []byte(text), 0) // and not at rest yet
+		p.ok(err)
 		p.inMirror("from/mirror", text)
 		ahead.Store(int64(to))
-		p.until("the mirror has it", p.mirrorHas("from/space", text))
+		p.until("the mirror has it", p.mirrorHas("note", text))
 		p.until("the space has it", p.spaceHas("from/mirror", text))
 	}
 	p.rest()
 	p.agree()
-	for _, path := range []string{"from/space", "from/mirror"} {
+	for _, path := range []string{"note", "from/mirror"} {
 		if n := p.revisions(path); n != 5 {
 			t.Errorf("five edits of %s have %d revisions", path, n)
 		}
