@@ -101,14 +101,13 @@ func (a *arrival) readOpen(f plainFile) error {
 	}
 	a.data = nil
 	if before.size <= importSmall {
-		// One byte more than it should have tells whether it grew.
-		buf := make([]byte, before.size+1)
+		buf := make([]byte, max(before.size, 1)) // what has no size may have content, in /proc
 		n, err := io.ReadFull(f, buf)
 		if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 			return err
 		}
 		if int64(n) != before.size {
-			return errMoved
+			return errMoved // it got shorter; whether it got longer, its time tells
 		}
 		a.data = buf[:n:n]
 		a.sum = sha256.Sum256(a.data)

@@ -34,7 +34,7 @@ func (t *Tree) PlaceFiles(dir string, files []NewFile) []Placed {
 		}
 		return placed
 	}
-	if err := s.waitRoom(); err != nil {
+	if err := s.waitBulk(); err != nil {
 		return all(err)
 	}
 	err := t.change()
@@ -57,6 +57,29 @@ func (t *Tree) PlaceFiles(dir string, files []NewFile) []Placed {
 		placed[i] = t.placeFile(d, path, &files[i])
 	}
 	return placed
+}
+
+// bulkCommit is how many bytes of documents that come in bulk are worth a commit,
+// which goes on while more come. Few enough, and SQLite fills the same few pages
+// of memory and of the WAL each time.
+const bulkCommit = 16 << 20
+
+// waitBulk has what came committed, and waits for the commit before it.
+func (s *Store) waitBulk() error {
+	dirty := s.dirtyBytes.Load()
+	if dirty >= bulkCommit {
+		signal(s.enough)
+	}
+	if dirty >= 2*bulkCommit {
+		s.waitCommitted()
+	}
+	return s.waitRoom()
+}
+
+// waitCommitted waits for the commit that goes on, if one does.
+func (s *Store) waitCommitted() {
+	s.committing.Lock()
+	defer s.committing.Unlock()
 }
 
 func (t *Tree) placeFile(d *node, dir string, f *NewFile) (p Placed) {

@@ -129,7 +129,7 @@ func (s *Store) recordLocked(statements ...statement) {
 }
 
 // runCommitter makes idle data durable without being asked: a change waits
-// at most Delay for company. While commits fail it tries again each second.
+// at most Delay for company, or until there is enough. While commits fail it tries again each second.
 func (s *Store) runCommitter() {
 	defer s.stopped.Done()
 	var due <-chan time.Time // nil while nothing waits
@@ -141,11 +141,13 @@ func (s *Store) runCommitter() {
 			if due == nil {
 				due = time.After(s.options.Delay)
 			}
+			continue
+		case <-s.enough:
 		case <-due:
-			due = nil
-			if err := s.Sync(); err != nil {
-				due = time.After(time.Second)
-			}
+		}
+		due = nil
+		if err := s.Sync(); err != nil {
+			due = time.After(time.Second)
 		}
 	}
 }

@@ -105,6 +105,7 @@ type Store struct {
 	pulses     pulses
 
 	wake    chan struct{} // something is dirty
+	enough  chan struct{} // what is dirty is worth a commit
 	long    chan struct{} // the WAL is long
 	asked   chan struct{} // somebody waited for a commit
 	waited  atomic.Bool   // asked has been told
@@ -152,6 +153,7 @@ func newStore(path string, o Options, lock *lockFile) *Store {
 		hanging:   map[int64]int{},
 		readers:   readerPool{path: path, mode: modeRead},
 		wake:      make(chan struct{}, 1),
+		enough:    make(chan struct{}, 1),
 		long:      make(chan struct{}, 1),
 		asked:     make(chan struct{}, 1),
 		stop:      make(chan struct{}),
