@@ -30,7 +30,7 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return int(daemon.Done)
 	}
 	if text := err.Error(); text != "" {
-		fmt.Fprintln(stderr, "spacefs: "+oneLine(text))
+		fmt.Fprintln(stderr, "spacefs: "+shown(oneLine(text)))
 	}
 	return int(daemon.ClassOf(err))
 }

@@ -46,7 +46,7 @@ func checkCommand() *cli.Command {
 
 func showFindings(c *cli.Context, findings []spacedb.Finding, before string) {
 	for _, f := range findings {
-		fmt.Fprintln(c.App.Writer, before+f.String())
+		fmt.Fprintln(c.App.Writer, before+shown(f.String()))
 	}
 }
 

@@ -51,17 +51,17 @@ func short(what string) string {
 	case len(what) == 64:
 		return what[:12]
 	}
-	return what
+	return shown(what)
 }
 
 func showConflict(w io.Writer, k spacedb.ConflictRecord) {
-	fmt.Fprintf(w, "%s  (%s)\n", k.Path, k.Kind)
+	fmt.Fprintf(w, "%s  (%s)\n", shown(k.Path), k.Kind)
 	for _, side := range []struct{ name, held string }{{"space", k.Space}, {"directory", k.Dir}, {"agreed on", k.Base}} {
 		fmt.Fprintf(w, "  %-9s  %s\n", side.name, short(side.held))
 	}
 	switch {
 	case k.Resolved.IsZero():
-		fmt.Fprintf(w, "  left by %s in run %d; spacefs resolve %s\n", k.Strategy, k.Run, k.Path)
+		fmt.Fprintf(w, "  left by %s in run %d; spacefs resolve %s\n", k.Strategy, k.Run, shown(k.Path))
 	case k.Winner == "":
 		fmt.Fprintf(w, "  ended by itself, %s\n", k.Resolved.Local().Format(time.DateTime))
 	case k.Winner == conflict.MergedWinner.String():

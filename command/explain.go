@@ -43,7 +43,7 @@ func explainCommand() *cli.Command {
 }
 
 func showExplained(w io.Writer, e daemon.Explained) {
-	fmt.Fprintln(w, e.Path)
+	fmt.Fprintln(w, shown(e.Path))
 	fmt.Fprintf(w, "  space       %s\n", stateLine(e.Space))
 	for _, m := range e.Mirrors {
 		fmt.Fprintf(w, "  mirror      %s   (%s)\n", stateLine(m.Mirror), m.Directory)
@@ -102,7 +102,7 @@ func showConflictFound(w io.Writer, e daemon.Explained) {
 		fmt.Fprintln(w, "resolved since")
 	}
 	if l := c.Loser; l != nil {
-		fmt.Fprintf(w, "  loser       %s, %d bytes, is in history: spacefs cat %s@%d   (document %s)\n", l.SHA256.String()[:12], l.Size, l.Path, l.Number, l.Document)
+		fmt.Fprintf(w, "  loser       %s, %d bytes, is in history: spacefs cat %s@%d   (document %s)\n", l.SHA256.String()[:12], l.Size, shown(l.Path), l.Number, l.Document)
 	}
 }
 

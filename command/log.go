@@ -59,8 +59,8 @@ func showEntry(w io.Writer, e spacedb.LogEntry) {
 		run = fmt.Sprintf("  run %d", e.Run)
 	}
 	if e.What != spacedb.Saved {
-		what := map[spacedb.LogKind]string{spacedb.Deleted: "deleted", spacedb.Renamed: "renamed to " + e.To, spacedb.ModeChanged: "mode changed"}[e.What]
-		fmt.Fprintf(w, "     -  %s  %9s  %12s  %s  %s  %s%s\n", at, "", "", e.Origin, e.Path, what, run)
+		what := map[spacedb.LogKind]string{spacedb.Deleted: "deleted", spacedb.Renamed: "renamed to " + shown(e.To), spacedb.ModeChanged: "mode changed"}[e.What]
+		fmt.Fprintf(w, "     -  %s  %9s  %12s  %s  %s  %s%s\n", at, "", "", e.Origin, shown(e.Path), what, run)
 		return
 	}
 	mark, note := " ", run
@@ -70,7 +70,7 @@ func showEntry(w io.Writer, e spacedb.LogEntry) {
 	if e.Lost {
 		note = "  lost a conflict" + run
 	}
-	fmt.Fprintf(w, "%s %4d  %s  %9d  %s  %s  %s%s\n", mark, e.Number, at, e.Size, e.SHA256.String()[:12], e.Origin, e.Path, note)
+	fmt.Fprintf(w, "%s %4d  %s  %9d  %s  %s  %s%s\n", mark, e.Number, at, e.Size, e.SHA256.String()[:12], e.Origin, shown(e.Path), note)
 }
 
 func showDeleted(c *cli.Context, s *daemon.Space, path string) error {
@@ -82,7 +82,7 @@ func showDeleted(c *cli.Context, s *daemon.Space, path string) error {
 		return printJSON(c, list)
 	}
 	for _, d := range list {
-		fmt.Fprintf(c.App.Writer, "%s  %9d  %s  %s\n", d.Deleted.Local().Format(time.DateTime), d.Size, d.SHA256.String()[:12], d.Path)
+		fmt.Fprintf(c.App.Writer, "%s  %9d  %s  %s\n", d.Deleted.Local().Format(time.DateTime), d.Size, d.SHA256.String()[:12], shown(d.Path))
 	}
 	if len(list) > 0 {
 		say(c, "spacefs restore PATH brings one back, or a whole directory")

@@ -28,7 +28,7 @@ func newReporter(c *cli.Context) reporter {
 	}
 	f, ok := c.App.ErrWriter.(*os.File)
 	p := &progress{w: c.App.ErrWriter, data: c.App.Writer, tty: ok && term.IsTerminal(int(f.Fd())), quiet: c.Bool("quiet"), last: time.Now()}
-	p.lines = daemon.NewLines(func(line string) { say(c, "%s", line) })
+	p.lines = daemon.NewLines(func(line string) { say(c, "%s", shown(line)) })
 	return p
 }
 
@@ -104,14 +104,14 @@ func (p *progress) Tell(e materialize.Event) {
 // showPlanned is a line of a dry run; that is data.
 func showPlanned(w io.Writer, e materialize.Event) {
 	if e.Op == "leave" {
-		fmt.Fprintf(w, "  left alone        %s   (%s)\n", e.Path, e.Reason)
+		fmt.Fprintf(w, "  left alone        %s   (%s)\n", shown(e.Path), e.Reason)
 		return
 	}
 	path := e.Path
 	if e.From != "" {
 		path = e.From + " → " + path
 	}
-	fmt.Fprintf(w, "→ %-6s  %-7s  %s   (%s)\n", e.Side, e.Op, path, e.Reason)
+	fmt.Fprintf(w, "→ %-6s  %-7s  %s   (%s)\n", e.Side, e.Op, shown(path), e.Reason)
 }
 
 // linesEvery is how often a line tells how far a phase is, where no bar can.

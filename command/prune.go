@@ -41,7 +41,7 @@ func pruneCommand() *cli.Command {
 				}
 				if c.Bool("dry-run") {
 					for _, d := range r.Documents {
-						fmt.Fprintf(c.App.Writer, "%s: %d would go, %d stay\n", d.Path, len(d.Removed), d.Kept)
+						fmt.Fprintf(c.App.Writer, "%s: %d would go, %d stay\n", shown(d.Path), len(d.Removed), d.Kept)
 					}
 				}
 				verb := "removed"

@@ -79,10 +79,10 @@ func showRun(c *cli.Context, s *daemon.Space, id int64) error {
 
 // actionLine is an action in one line: what, where, from what to what, and why.
 func actionLine(a spacedb.ActionRecord) string {
-	line := fmt.Sprintf("%-7s  %-6s  %s", a.Op, a.Side, a.Path)
+	line := fmt.Sprintf("%-7s  %-6s  %s", a.Op, a.Side, shown(a.Path))
 	switch {
 	case a.Error != "":
-		return line + "   failed: " + a.Error
+		return line + "   failed: " + shown(a.Error)
 	case a.Op != "adopt":
 		line += fmt.Sprintf("   %s → %s", stateWord(a.Before), stateWord(a.After))
 	}
@@ -101,7 +101,7 @@ func stateWord(s spacedb.State) string {
 	case spacedb.TypeDir:
 		return "directory"
 	case spacedb.TypeSymlink:
-		return "symlink " + s.Target
+		return "symlink " + shown(s.Target)
 	}
 	return "nothing"
 }
