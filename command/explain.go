@@ -26,8 +26,9 @@ func explainCommand() *cli.Command {
 					return err
 				}
 				e, err := s.Explain(c.Context, daemon.ExplainRequest{
-					Path:  []byte(pathWithin(c, s, rest[0])),
-					Rules: conflict.Rules{Direction: r.Direction, Strategies: r.Strategies, DeleteOrphans: r.DeleteOrphans},
+					Path:     []byte(pathWithin(c, s, rest[0])),
+					Rules:    conflict.Rules{Direction: r.Direction, Strategies: r.Strategies, DeleteOrphans: r.DeleteOrphans},
+					Metadata: r.Metadata,
 				})
 				if err != nil {
 					return err

@@ -20,6 +20,7 @@ func syncFlags() []cli.Flag {
 		&cli.StringFlag{Name: "resolve", Usage: "`HOW` to end conflicts, a chain of merge, newer_wins, space_wins, directory_wins, keep_both, manual, skip", Value: "merge,newer_wins"},
 		&cli.BoolFlag{Name: "delete-orphans", Usage: "one-way: remove what only the destination has (it stays in history)"},
 		&cli.BoolFlag{Name: "accept-deletes", Usage: "go on although much would be deleted; an answer for this one sync"},
+		&cli.BoolFlag{Name: "metadata", Usage: "extended attributes (user.*), too; a mirror keeps to it until --metadata=false"},
 		&cli.StringFlag{Name: "max-delete", Usage: "stop at more deletions than `LIMIT`: 25%, 100, or both as 25%,10", Value: "25%,10"},
 	}
 }
@@ -34,6 +35,10 @@ func syncRequest(c *cli.Context, dir string) (r daemon.SyncRequest, err error) {
 	}
 	if r.Strategies, err = conflict.ParseStrategies(c.String("resolve")); err != nil {
 		return r, usage("%s: %v", c.Command.Name, err)
+	}
+	if c.IsSet("metadata") {
+		metadata := c.Bool("metadata")
+		r.Metadata = &metadata
 	}
 	if r.DeleteOrphans && r.Direction == conflict.Bidirectional {
 		return r, usage("%s: --delete-orphans needs a one-way --direction: both ways, nothing is an orphan", c.Command.Name)
@@ -64,7 +69,7 @@ func syncCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "sync",
 		Usage:     "bring the space and a directory, its mirror, into agreement",
-		UsageText: "sync SPACE [DIR] [--direction WHICH] [--resolve HOW] [--dry-run] [--watch] [--delete-orphans] [--max-delete LIMIT] [--accept-deletes]",
+		UsageText: "sync SPACE [DIR] [--direction WHICH] [--resolve HOW] [--dry-run] [--watch] [--delete-orphans] [--max-delete LIMIT] [--accept-deletes] [--metadata]",
 		Flags: append(syncFlags(),
 			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "say what would be done, and do nothing"},
 			&cli.BoolFlag{Name: "watch", Aliases: []string{"w"}, Usage: "go on, and keep both in step until Ctrl-C"},

@@ -30,7 +30,7 @@ func (s *service) plan(ctx context.Context, r SyncRequest, report materialize.Re
 	if err := s.checkPlaces(r.Dir, mirror); err != nil {
 		return materialize.PlanFile{}, err
 	}
-	return materialize.MakePlan(ctx, s.store, r.Dir, r.rules(), report)
+	return materialize.MakePlan(ctx, s.store, r.Dir, r.rules(), r.Metadata, report)
 }
 
 func (s *service) apply(ctx context.Context, r ApplyRequest, report materialize.Reporter) (out SyncReport, err error) {

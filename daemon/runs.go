@@ -32,6 +32,8 @@ type ExplainRequest struct {
 	Path  []byte         `json:"path"`
 	Dir   string         `json:"dir,omitempty"` // "": every mirror
 	Rules conflict.Rules `json:"rules"`
+	// Metadata as in SyncRequest.
+	Metadata *bool `json:"metadata,omitempty"`
 }
 
 // Explained is everything the space knows about how a path came to be what it
@@ -113,7 +115,7 @@ func (s *service) explain(ctx context.Context, r ExplainRequest) (e Explained, e
 		if r.Dir != "" && m.Path != real(r.Dir) {
 			continue
 		}
-		x, err := materialize.Explain(ctx, s.store, m.Path, e.Path, r.Rules)
+		x, err := materialize.Explain(ctx, s.store, m.Path, e.Path, r.Rules, r.Metadata)
 		if err != nil {
 			return e, err
 		}
@@ -139,6 +141,9 @@ func (s *service) lastConflict(path string) (found *ConflictFound, err error) {
 	}
 	if err != nil || found == nil {
 		return nil, err
+	}
+	if found.Attribute != "" {
+		return found, nil // its values are in the run's actions
 	}
 	lost := map[string]string{"space": found.Dir, "directory": found.Space}[found.Winner]
 	var sum spacedb.Hash

@@ -124,7 +124,7 @@ func (s *service) sync(ctx context.Context, r SyncRequest, report materialize.Re
 		var result materialize.SyncResult
 		s.following.alone(func() {
 			result, err = materialize.Sync(ctx, s.store, dir, materialize.SyncOptions{
-				Rules: r.rules(), DryRun: r.DryRun, AcceptDeletes: r.AcceptDeletes, MaxDelete: r.MaxDelete, Reporter: report,
+				Rules: r.rules(), Metadata: r.Metadata, DryRun: r.DryRun, AcceptDeletes: r.AcceptDeletes, MaxDelete: r.MaxDelete, Reporter: report,
 			})
 		})
 		if err != nil {

@@ -73,6 +73,7 @@ type SyncRequest struct {
 	DeleteOrphans bool                `json:"delete_orphans"`
 	AcceptDeletes bool                `json:"accept_deletes"`
 	MaxDelete     materialize.Limit   `json:"max_delete"`
+	Metadata      *bool               `json:"metadata,omitempty"` // nil: as the mirror was synced last
 }
 
 // SyncReport is how a sync ended. What it did, its events tell.

@@ -18,12 +18,12 @@ type apartPaths struct {
 
 // stillApart compares what was remembered with what the sides hold now. What
 // could not be looked at is neither.
-func stillApart(list []spacedb.Apart, space, mirror conflict.Tree, unknown func(string) bool) *apartPaths {
+func stillApart(list []spacedb.Apart, space, mirror conflict.Tree, looked bool, unknown func(string) bool) *apartPaths {
 	a := &apartPaths{runs: map[string]int64{}}
 	for _, p := range list {
 		switch {
 		case unknown(p.Path):
-		case space[p.Path].Same(entryOf(p.Space)) && mirror[p.Path].Same(entryOf(p.Mirror)):
+		case isState(space[p.Path], p.Space, looked) && isState(mirror[p.Path], p.Mirror, looked):
 			a.put(p.Path)
 			a.runs[p.Path] = p.Run
 		default:

@@ -10,9 +10,9 @@ import (
 	"spacefs/spacedb"
 )
 
-// MakePlan is a dry run written down.
-func MakePlan(ctx context.Context, store *spacedb.Store, dir string, rules conflict.Rules, report Reporter) (PlanFile, error) {
-	r, err := Sync(ctx, store, dir, SyncOptions{Rules: rules, DryRun: true, Reporter: report})
+// MakePlan is a dry run written down; of metadata as in SyncOptions.
+func MakePlan(ctx context.Context, store *spacedb.Store, dir string, rules conflict.Rules, metadata *bool, report Reporter) (PlanFile, error) {
+	r, err := Sync(ctx, store, dir, SyncOptions{Rules: rules, Metadata: metadata, DryRun: true, Reporter: report})
 	if err != nil {
 		return PlanFile{}, err
 	}
@@ -41,8 +41,12 @@ func Apply(ctx context.Context, store *spacedb.Store, f PlanFile, o ApplyOptions
 	if err != nil {
 		return SyncResult{}, err
 	}
+	var metadata *bool
+	if f.Rules.Metadata {
+		metadata = &f.Rules.Metadata
+	}
 	return Sync(ctx, store, dir, SyncOptions{
-		Rules: rules, AcceptDeletes: o.AcceptDeletes, Reporter: o.Reporter, wrap: o.wrap,
+		Rules: rules, Metadata: metadata, AcceptDeletes: o.AcceptDeletes, Reporter: o.Reporter, wrap: o.wrap,
 		only: &planned{mirror: f.Mirror, actions: actions},
 	})
 }

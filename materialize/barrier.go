@@ -122,7 +122,7 @@ func (x *executor) advance() error {
 		}
 	}
 	slices.SortFunc(set, func(a, b spacedb.BaseEntry) int { return strings.Compare(a.Path, b.Path) }) // as they are stored
-	return x.tree.Store().AdvanceBase(x.mirror.known.ID, set, remove)
+	return x.tree.Store().AdvanceBaseWith(x.mirror.known.ID, set, remove, x.agreedAttributes(bases))
 }
 
 // rebase has the base follow a move.
@@ -144,7 +144,7 @@ func (x *executor) agreed(a conflict.Action) bool {
 
 // baseAfter is the base entry for a path on which both sides now hold Want.
 func (x *executor) baseAfter(a conflict.Action) spacedb.BaseEntry {
-	b := spacedb.BaseEntry{Path: a.Path, SHA256: spacedb.Hash(a.Want.Hash), Target: a.Want.Target, Size: a.Want.Size}
+	b := spacedb.BaseEntry{Path: a.Path, SHA256: spacedb.Hash(a.Want.Hash), Target: a.Want.Target, Size: a.Want.Size, Attributes: a.Agreement().Attributes}
 	switch {
 	case a.Want.Kind == conflict.Directory:
 		b.Mode = spacedb.TypeDir | a.Want.Mode
@@ -188,6 +188,10 @@ func (x *executor) looksNow(a conflict.Action) stamp {
 	switch {
 	case !sameKind:
 		return was
+	case x.hasAttributes(a.Path, mirrorHolds(a)) != nil:
+		return was
+	case a.Want.Kind == conflict.Directory && x.attributes:
+		return now.settled(x.now())
 	case a.Want.Kind == conflict.Directory:
 		return now
 	case a.Want.Kind == conflict.File && !(sameMode && now.inode == was.inode && now.size == was.size && now.mtime == was.mtime):

@@ -14,10 +14,12 @@ type baseline struct {
 	whole    bool // all of it is in entries
 	entries  map[string]spacedb.BaseEntry
 	missing  map[string]struct{} // looked for and not there
+	// attributes: of entries, the extended ones that were agreed on are wanted.
+	attributes bool
 }
 
-func openBaseline(v *spacedb.Snapshot, mirror int64) (*baseline, error) {
-	b := &baseline{snapshot: v, mirror: mirror, entries: map[string]spacedb.BaseEntry{}, missing: map[string]struct{}{}}
+func openBaseline(v *spacedb.Snapshot, mirror int64, attributes bool) (*baseline, error) {
+	b := &baseline{snapshot: v, mirror: mirror, attributes: attributes, entries: map[string]spacedb.BaseEntry{}, missing: map[string]struct{}{}}
 	var err error
 	b.empty, err = v.BaseEmpty(mirror)
 	return b, err
@@ -31,11 +33,20 @@ func (b *baseline) at(p string) (e spacedb.BaseEntry, known bool, err error) {
 		return e, false, nil
 	}
 	if e, known, err = b.snapshot.BaseAt(b.mirror, p); err == nil && known {
+		e, err = b.complete(e)
 		b.entries[p] = e
 	} else if err == nil {
 		b.missing[p] = struct{}{}
 	}
 	return e, known, err
+}
+
+// complete adds the attributes to an entry.
+func (b *baseline) complete(e spacedb.BaseEntry) (_ spacedb.BaseEntry, err error) {
+	if b.attributes && e.Mode&spacedb.TypeMask != spacedb.TypeSymlink {
+		e.Attributes, err = b.snapshot.BaseXattrs(b.mirror, e.Path)
+	}
+	return e, err
 }
 
 // has says whether there is something at or, for who cannot tell, may be.
@@ -54,6 +65,12 @@ func (b *baseline) below(dir string) (paths []string, err error) {
 		paths = append(paths, e.Path)
 		return nil
 	})
+	for _, p := range paths {
+		if !b.attributes || err != nil {
+			break
+		}
+		b.entries[p], err = b.complete(b.entries[p])
+	}
 	return paths, err
 }
 
@@ -68,7 +85,7 @@ func (b *baseline) load() error {
 }
 
 func baseEntry(b spacedb.BaseEntry) conflict.Entry {
-	e := conflict.Entry{Mode: b.Mode & permMask, Mtime: b.MirrorMtime, Node: uint64(b.Node), Inode: b.MirrorInode}
+	e := conflict.Entry{Mode: b.Mode & permMask, Mtime: b.MirrorMtime, Node: uint64(b.Node), Inode: b.MirrorInode, Attributes: b.Attributes}
 	switch b.Mode & spacedb.TypeMask {
 	case spacedb.TypeDir:
 		e.Kind = conflict.Directory

@@ -6,13 +6,19 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"spacefs/conflict"
+	"spacefs/internal/attributes"
 )
 
 // disk is what an executor does to a directory, each call one step that can
 // fail or be the last before a crash. Tests stand in for it.
 type disk interface {
-	// create makes a file and tells how it looks.
-	create(path string, content io.Reader, perm uint32, mtime int64) (stamp, error)
+	// create makes a file with the mode and the extended attributes of what it shall
+	// be, and tells how it looks and which attributes it could not have.
+	create(path string, content io.Reader, as conflict.Entry, mtime int64) (stamp, []refused, error)
+	// attribute changes extended attributes, and tells which it could not.
+	attribute(path string, changes []attributes.Change) ([]refused, error)
 	syncFile(path string) error
 	syncAll() error
 	rename(dir, from, to string, absent bool) error
@@ -36,21 +42,24 @@ func newDisk(root *os.Root, r *reach) *rootDisk {
 	return &rootDisk{root: root, reach: r, durable: &writeback{root: root}, buf: make([]byte, 64<<10)}
 }
 
-func (d *rootDisk) create(path string, content io.Reader, perm uint32, mtime int64) (st stamp, err error) {
+func (d *rootDisk) create(path string, content io.Reader, as conflict.Entry, mtime int64) (st stamp, not []refused, err error) {
 	dir, name, err := d.reach.parent(path)
 	if err == nil {
 		err = d.durable.open()
 	}
 	if err != nil {
-		return st, err
+		return st, nil, err
 	}
-	perm &= permMask
+	perm := as.Mode & permMask
 	f, err := createAt(dir, name, perm|ownerWrites)
 	if err != nil {
-		return st, err
+		return st, nil, err
 	}
 	size, err := io.CopyBuffer(f, content, d.buf)
 	d.durable.wrote(size)
+	if err == nil && as.Attributes != "" {
+		not, err = writeAttributes(f.fd, attributes.Changes("", as.Attributes))
+	}
 	if err == nil {
 		err = setTime(dir, name, mtime)
 	}
@@ -62,7 +71,27 @@ func (d *rootDisk) create(path string, content io.Reader, perm uint32, mtime int
 			st, err = f.stat()
 		}
 	}
-	return st, errors.Join(err, f.close())
+	return st, not, errors.Join(err, f.close())
+}
+
+// attribute takes a mode that forbids it away for as long as it takes.
+func (d *rootDisk) attribute(path string, changes []attributes.Change) (not []refused, err error) {
+	dir, name, err := d.reach.parent(path)
+	if err != nil {
+		return nil, err
+	}
+	f, err := dir.openFile(name)
+	if err != nil {
+		return nil, err
+	}
+	not, err = writeAttributes(f.fd, changes)
+	if errors.Is(err, unix.EACCES) {
+		if st, statErr := f.stat(); statErr == nil && f.chmod(st.mode|ownerWrites) == nil {
+			not, err = writeAttributes(f.fd, changes)
+			err = errors.Join(err, f.chmod(st.mode))
+		}
+	}
+	return not, errors.Join(err, f.close())
 }
 
 // ownerWrites must be in the mode of a file that is being made: some filesystems

@@ -33,13 +33,14 @@ type Event struct {
 	Reason string `json:"reason,omitempty"`
 
 	// Of a conflict; of started, Space is the space's file.
-	Conflict string `json:"conflict,omitempty"`
-	Base     string `json:"base,omitempty"`
-	Space    string `json:"space,omitempty"`
-	Mirror   string `json:"mirror,omitempty"`
-	Strategy string `json:"strategy,omitempty"`
-	Winner   string `json:"winner,omitempty"`
-	Copy     string `json:"copy,omitempty"` // where keep_both keeps the loser
+	Conflict  string `json:"conflict,omitempty"`
+	Attribute string `json:"attribute,omitempty"` // its name, of a conflict about one
+	Base      string `json:"base,omitempty"`
+	Space     string `json:"space,omitempty"`
+	Mirror    string `json:"mirror,omitempty"`
+	Strategy  string `json:"strategy,omitempty"`
+	Winner    string `json:"winner,omitempty"`
+	Copy      string `json:"copy,omitempty"` // where keep_both keeps the loser
 
 	// Of completed.
 	Outcome string           `json:"outcome,omitempty"`
@@ -123,7 +124,7 @@ func actionEvent(a conflict.Action) Event {
 
 func conflictEvent(c conflict.Conflict) Event {
 	return Event{
-		Event: Contested, Path: c.Path, Conflict: string(c.Kind), Base: Describe(c.Base), Space: Describe(c.Space), Mirror: Describe(c.Mirror),
+		Event: Contested, Path: c.Path, Conflict: string(c.Kind), Attribute: c.Attribute, Base: held(c, c.Base), Space: held(c, c.Space), Mirror: held(c, c.Mirror),
 		Strategy: c.Strategy.String(), Winner: c.Winner.String(), Copy: c.Copy,
 	}
 }

@@ -25,8 +25,8 @@ func (r *teller) Step()        { r.steps++ }
 // full is a disk without room.
 type full struct{ disk }
 
-func (full) create(string, io.Reader, uint32, int64) (stamp, error) {
-	return stamp{}, syscall.ENOSPC
+func (full) create(string, io.Reader, conflict.Entry, int64) (stamp, []refused, error) {
+	return stamp{}, nil, syscall.ENOSPC
 }
 
 // names are the events in order, without progress, which is as it comes.

@@ -41,6 +41,10 @@ type executor struct {
 	moves    []conflict.Action // of the plan, in order
 	noMoves  bool              // found out: they cannot be made
 	fold     func(string) string
+	// attributes: extended ones are synced; refused are those that the mirror's
+	// filesystem does not take.
+	attributes bool
+	refused    []PathError
 	// apart are paths on which the sides will not agree: their base stays.
 	apart map[string]spacedb.Apart
 
@@ -101,7 +105,8 @@ func (x *executor) execute(plan conflict.Plan) error {
 			continue // what is above it, or its own removal, did not happen
 		}
 		x.report.Step()
-		x.note(a, x.act(a))
+		err := x.act(&a)
+		x.note(a, err)
 		if i+1 < len(plan.Actions) && plan.Actions[i+1].Path == a.Path {
 			continue // the base moves once both sides have what was merged
 		}
@@ -149,8 +154,12 @@ func (x *executor) narrowDown() error {
 	return x.tree.Store().AdvanceBase(x.mirror.known.ID, set, nil)
 }
 
-// ownerAll is what a directory's mode must have for us to work in it.
-const ownerAll = 0o700
+// ownerAll is what a directory's mode must have for us to work in it; ownerReads
+// what a file's must have to be opened.
+const (
+	ownerAll   = 0o700
+	ownerReads = 0o400
+)
 
 // note records how an action went; staged writes are noted when they are done.
 func (x *executor) note(a conflict.Action, err error) {
@@ -175,18 +184,23 @@ func (x *executor) note(a conflict.Action, err error) {
 	x.record.add(a, why)
 }
 
-func (x *executor) act(a conflict.Action) error {
+// act does an action; it may come to want less, see refuse.
+func (x *executor) act(a *conflict.Action) error {
 	switch {
 	case a.Op == conflict.Adopt:
 		return nil
 	case a.Op == conflict.Move:
-		return x.move(a)
+		return x.move(*a)
 	case a.Side == conflict.Space:
-		return x.actOnSpace(a)
+		return x.actOnSpace(*a)
 	}
+	return x.actOnMirror(a)
+}
+
+func (x *executor) actOnMirror(a *conflict.Action) error {
 	// What comes to where nothing is, is renamed there, and that looks itself.
 	if comes := a.Op == conflict.Write || a.Op == conflict.Link; !comes || a.Expect.Kind != conflict.Absent {
-		if err := x.expected(a); err != nil {
+		if err := x.expected(*a); err != nil {
 			return err
 		}
 	}
@@ -197,17 +211,25 @@ func (x *executor) act(a conflict.Action) error {
 		return x.disk.remove(a.Path)
 	case conflict.Mkdir:
 		if a.Want.Mode&ownerAll != ownerAll {
-			x.narrow = append(x.narrow, a)
+			x.narrow = append(x.narrow, *a)
 		}
-		return x.disk.mkdir(a.Path, a.Want.Mode|ownerAll)
+		if err := x.disk.mkdir(a.Path, a.Want.Mode|ownerAll); err != nil {
+			return err
+		}
+		return x.attributeMirror(a)
 	case conflict.Chmod:
+		if err := x.attributeMirror(a); err != nil {
+			return err
+		}
 		return x.disk.chmod(a.Path, a.Want.Mode)
+	case conflict.Metadata:
+		return x.attributeMirror(a)
 	case conflict.Link:
 		temp := dir + x.tempName()
 		if err := x.disk.symlink(a.Want.Target, temp); err != nil {
 			return err
 		}
-		return x.rename(temp, dir, name, a)
+		return x.rename(temp, dir, name, *a)
 	}
 	return x.stage(a, dir)
 }
@@ -222,7 +244,7 @@ func (s *syncer) executor(ctx context.Context, v *view) *executor {
 		ctx: ctx, mirror: s.mirror, snapshot: v.snapshot, run: s.run.ID,
 		tree: s.store.Tree(spacedb.Actor{Origin: spacedb.OriginSync, Run: s.run.ID}),
 		base: v.base, space: v.space.changed, seen: v.mirror.changed, touched: v.mirror.touched, report: s.options.Reporter, phase: s.kind(), now: s.options.Now, record: &s.record,
-		merger: v.merger, fold: s.foldOf(),
+		merger: v.merger, fold: s.foldOf(), attributes: s.attributes,
 		dirs: map[string]struct{}{}, placed: map[string]spacedb.Attr{}, written: map[string]stamp{},
 	}
 	x.reach = &reach{root: s.mirror.root}

@@ -11,6 +11,13 @@ import (
 
 // expected looks whether the mirror still holds what the plan saw.
 func (x *executor) expected(a conflict.Action) error {
+	if err := x.looksAsExpected(a); err != nil {
+		return err
+	}
+	return x.hasAttributes(a.Path, a.Expect)
+}
+
+func (x *executor) looksAsExpected(a conflict.Action) error {
 	now, err := x.reach.look(a.Path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if a.Expect.Kind == conflict.Absent {

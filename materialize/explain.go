@@ -24,17 +24,20 @@ type Explanation struct {
 	Error string `json:"error,omitempty"`
 }
 
-// Explain looks at one path. Nothing is changed.
-func Explain(ctx context.Context, store *spacedb.Store, dir, path string, rules conflict.Rules) (e Explanation, err error) {
+// Explain looks at one path; of metadata as in SyncOptions. Nothing is changed.
+func Explain(ctx context.Context, store *spacedb.Store, dir, path string, rules conflict.Rules, metadata *bool) (e Explanation, err error) {
 	e = Explanation{Directory: dir, Next: []Event{}}
 	s := &syncer{store: store, result: &SyncResult{Mirror: dir}, options: SyncOptions{
-		Rules: rules, DryRun: true, AcceptDeletes: true, Reporter: silent{}, Now: time.Now,
+		Rules: rules, Metadata: metadata, DryRun: true, AcceptDeletes: true, Reporter: silent{}, Now: time.Now,
 	}}
 	if s.mirror, err = openMirror(store, dir); err != nil {
 		e.Error = err.Error()
 		return e, nil
 	}
 	defer s.mirror.root.Close()
+	if err := s.decideMetadata(); err != nil {
+		return e, err
+	}
 	v, err := s.look(ctx)
 	if err != nil {
 		return e, err
@@ -42,7 +45,7 @@ func Explain(ctx context.Context, store *spacedb.Store, dir, path string, rules 
 	defer v.snapshot.Close()
 	s.tell(v)
 	e.Next = s.eventsAt(path)
-	return e, e.look(ctx, s.mirror, v.snapshot, path)
+	return e, e.look(ctx, s, v.snapshot, path)
 }
 
 // eventsAt is what a dry run would tell of one path.
@@ -83,21 +86,32 @@ func Held(ctx context.Context, store *spacedb.Store, path string) (spacedb.State
 	if errors.Is(err, spacedb.ErrNotFound) || errors.Is(err, spacedb.ErrNotDir) {
 		return spacedb.State{}, nil
 	}
-	return stateOf(itemEntry(it)), err
+	if err == nil {
+		err = addAttributes(v, &it)
+	}
+	return stateWith(itemEntry(it), true), err
 }
 
-func (e *Explanation) look(ctx context.Context, m *mirrorDir, v *spacedb.Snapshot, path string) error {
-	b, known, err := v.BaseAt(m.known.ID, path)
+func (e *Explanation) look(ctx context.Context, s *syncer, v *spacedb.Snapshot, path string) error {
+	m := s.mirror
+	base, err := openBaseline(v, m.known.ID, s.attributes)
+	if err != nil {
+		return err
+	}
+	b, known, err := base.at(path)
 	if err != nil {
 		return err
 	}
 	if known {
-		e.Base = stateOf(baseEntry(b))
+		e.Base = stateWith(baseEntry(b), s.attributes)
 	}
 	it, err := v.Item(path)
+	if err == nil && s.attributes {
+		err = addAttributes(v, &it)
+	}
 	switch {
 	case err == nil:
-		e.Space, e.Unsealed = stateOf(itemEntry(it)), it.Attr.IsRegular() && !it.Sealed
+		e.Space, e.Unsealed = stateWith(itemEntry(it), s.attributes), it.Attr.IsRegular() && !it.Sealed
 	case !errors.Is(err, spacedb.ErrNotFound) && !errors.Is(err, spacedb.ErrNotDir):
 		return err
 	}
@@ -106,10 +120,10 @@ func (e *Explanation) look(ctx context.Context, m *mirrorDir, v *spacedb.Snapsho
 		return nil
 	}
 	if err == nil {
-		scanner := &mirrorScanner{ctx: ctx, root: m.root, now: time.Now, out: &mirrorScan{}}
+		scanner := &mirrorScanner{ctx: ctx, root: m.root, now: time.Now, out: &mirrorScan{}, attributes: s.attributes}
 		var o observation
 		o, err = scanner.observe(path, stampOf(info), b, known)
-		e.Mirror = stateOf(o.Entry)
+		e.Mirror = stateWith(o.Entry, s.attributes)
 	}
 	if err != nil {
 		e.Error = cause(err)

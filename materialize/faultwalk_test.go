@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"spacefs/conflict"
+	"spacefs/internal/attributes"
 	"spacefs/spacedb"
 )
 
@@ -56,7 +57,17 @@ func newStage0(t *testing.T) *stage0 {
 		p.inSpace(name, text(name))
 	}
 	p.inSpace("link", "@old target")
-	p.sync(SyncOptions{})
+	for i, name := range []string{"edited here", "edited there", "conflict", "mode", "d", "kept", "kept/a"} {
+		p.attribute(i%2 == 0, name, "user.base", "base "+name)
+	}
+	p.sync(withMetadata())
+	for i, name := range []string{"edited here", "edited there", "kept", "kept/a", "mode", "gone here"} {
+		p.attribute(i%2 == 0, name, "user.new", "new "+name)
+		p.attribute(i%2 == 1, name, "user.other", "other "+name)
+	}
+	p.attribute(true, "kept/a", "user.base", "the space's")
+	p.attribute(false, "kept/a", "user.base", "the mirror's")
+	p.attribute(false, "kept", "user.base", "")
 	p.inSpace("edited here", text("edited here again"))
 	p.inMirror("edited there", text("edited there again"))
 	p.inSpace("gone here", "")
@@ -75,6 +86,8 @@ func newStage0(t *testing.T) *stage0 {
 	p.inSpace("made/deep/down", text("down"))
 	p.inMirror("found/deep/down", text("found"))
 	p.inSpace("narrow/inside", text("inside"))
+	p.attribute(true, "narrow/inside", "user.new", "inside")
+	p.attribute(true, "narrow", "user.new", "narrow")
 	p.chmod(true, "narrow", 0o500)
 	for i := range fewFiles { // more than a few, so that they are made durable at once
 		name := fmt.Sprint("many/", i)
@@ -317,12 +330,20 @@ func (f *faulty) do(what string, step func() error) error {
 	return f.fail()
 }
 
-func (f *faulty) create(path string, content io.Reader, perm uint32, mtime int64) (stamp, error) {
+func (f *faulty) create(path string, content io.Reader, as conflict.Entry, mtime int64) (stamp, []refused, error) {
 	if f.due("create") {
-		_, _ = f.disk.create(path, io.LimitReader(content, 3), perm, mtime)
-		return stamp{}, f.fail()
+		_, _, _ = f.disk.create(path, io.LimitReader(content, 3), as, mtime)
+		return stamp{}, nil, f.fail()
 	}
-	return f.disk.create(path, content, perm, mtime)
+	return f.disk.create(path, content, as, mtime)
+}
+
+func (f *faulty) attribute(path string, changes []attributes.Change) (not []refused, err error) {
+	err = f.do("attribute", func() (err error) {
+		not, err = f.disk.attribute(path, changes)
+		return err
+	})
+	return not, err
 }
 
 func (f *faulty) syncFile(path string) error {

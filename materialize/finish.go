@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"spacefs/conflict"
+	"spacefs/internal/attributes"
 	"spacefs/spacedb"
 )
 
@@ -14,7 +15,7 @@ func (s *syncer) begin() error {
 	}
 	run, err := s.store.BeginRun(s.kind(), s.mirror.known.ID)
 	s.run, s.result.Run = run, run.ID
-	s.record = recorder{store: s.store, run: run.ID}
+	s.record = recorder{store: s.store, run: run.ID, attributes: s.attributes}
 	return err
 }
 
@@ -50,7 +51,7 @@ func (s *syncer) noteConflicts(plan conflict.Plan, failed func(path string) bool
 			s.ended = append(s.ended, c)
 		}
 		found = append(found, spacedb.ConflictRecord{
-			Path: c.Path, Kind: string(c.Kind), Base: Describe(c.Base), Space: Describe(c.Space), Dir: Describe(c.Mirror),
+			Path: c.Path, Kind: string(c.Kind), Attribute: c.Attribute, Base: held(c, c.Base), Space: held(c, c.Space), Dir: held(c, c.Mirror),
 			Strategy: c.Strategy.String(), Winner: winner,
 		})
 	}
@@ -72,6 +73,14 @@ func Describe(e conflict.Entry) string {
 		return "directory"
 	}
 	return ""
+}
+
+// held is Describe for what is in conflict: also a value, of an attribute.
+func held(c conflict.Conflict, e conflict.Entry) string {
+	if c.Attribute == "" || e.Kind == conflict.Absent {
+		return Describe(e)
+	}
+	return attributes.Word(e.Target)
 }
 
 // finish closes the run's record and makes everything durable.

@@ -12,7 +12,7 @@ type focus struct {
 	since  uint64            // what the journal has up to here has been seen
 	paths  []string          // to look at again on both sides, with what is below
 	mirror map[string]bool   // to look at in the mirror; true: with what is below
-	known  map[string]string // unresolved conflicts that were told, by path
+	known  map[string]string // unresolved conflicts that were told, by subject
 }
 
 // and is the focus on more paths.
@@ -26,7 +26,7 @@ type leftover struct {
 	seq       uint64
 	again     []string          // failed, moved meanwhile, or somebody was just writing it
 	left      []string          // differs and stays as it is
-	conflicts map[string]string // unresolved, by path
+	conflicts map[string]string // unresolved, by subject
 }
 
 // leftover collects what is left after a round.
@@ -34,22 +34,29 @@ func (s *syncer) leftover(v *view, failed []PathError) leftover {
 	l := leftover{seq: v.snapshot.Seq(), conflicts: map[string]string{}}
 	l.again = append(l.again, v.withheld...)
 	for _, f := range failed {
-		l.again = append(l.again, f.Path)
+		if slices.Contains(v.refusedAttributes, f) { // to try again is of no use
+			l.left = append(l.left, f.Path)
+		} else {
+			l.again = append(l.again, f.Path)
+		}
 	}
 	for _, left := range v.plan.Left {
 		l.left = append(l.left, left.Path)
 	}
 	for _, c := range s.result.Unresolved {
 		l.left = append(l.left, c.Path)
-		l.conflicts[c.Path] = inWords(c)
+		l.conflicts[subject(c)] = inWords(c)
 	}
 	l.again, l.left = distinct(l.again), distinct(l.left)
 	return l
 }
 
-// inWords tells a conflict from another at the same path.
+// subject is what a conflict is about: a path, or an attribute there.
+func subject(c conflict.Conflict) string { return c.Path + "\x00" + c.Attribute }
+
+// inWords tells a conflict from another about the same.
 func inWords(c conflict.Conflict) string {
-	return string(c.Kind) + "\x00" + Describe(c.Base) + "\x00" + Describe(c.Space) + "\x00" + Describe(c.Mirror)
+	return string(c.Kind) + "\x00" + held(c, c.Base) + "\x00" + held(c, c.Space) + "\x00" + held(c, c.Mirror)
 }
 
 func distinct(paths []string) []string {
@@ -64,7 +71,7 @@ func (s *syncer) newsIn(plan conflict.Plan) bool {
 		return true
 	}
 	for _, c := range plan.Conflicts {
-		if s.options.focus == nil || s.options.focus.known[c.Path] != inWords(c) {
+		if s.options.focus == nil || s.options.focus.known[subject(c)] != inWords(c) {
 			return true
 		}
 	}
@@ -140,7 +147,7 @@ func (s *mirrorScanner) lookAt(p string, deep bool) (bool, error) {
 		wasDir := known && baseEntry(b).Kind == conflict.Directory
 		if isDir && wasDir {
 			st := stampOf(info)
-			if st.mode != b.MirrorMode {
+			if st.mode != b.MirrorMode || s.attributes && st.ctime != b.MirrorCtime {
 				err = s.differs(&found{path: p, stat: st}, true)
 			}
 			return false, err

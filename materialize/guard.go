@@ -231,7 +231,7 @@ func (m *mirrorDir) writeMarker(text []byte) error {
 	if err := d.remove(fresh); err != nil && !isGone(err) {
 		return err
 	}
-	_, err := d.create(fresh, bytes.NewReader(text), 0o600, time.Now().UnixNano())
+	_, _, err := d.create(fresh, bytes.NewReader(text), conflict.Entry{Mode: 0o600}, time.Now().UnixNano())
 	if err == nil {
 		err = d.syncFile(fresh)
 	}

@@ -293,3 +293,37 @@ func TestLivePatternsTakeEffect(t *testing.T) {
 	p.rest()
 	p.agree()
 }
+
+// An attribute that is set on one side is on the other within a moment, and
+// nothing goes back and forth.
+func TestLiveAttributes(t *testing.T) {
+	t.Parallel()
+	p := &livePair{pair: newPair(t)}
+	p.inSpace("a", "a")
+	p.inSpace("d", "/")
+	p.start(withMetadata())
+	has := func(space bool, path, value string) func() bool {
+		return func() bool {
+			if !space {
+				got, ok := p.attributesInMirror(path).Get("user.tag")
+				return ok && got == value
+			}
+			a, err := p.tree.Resolve(path)
+			p.ok(err)
+			got, err := p.tree.GetXattr(a.ID, "user.tag")
+			return err == nil && string(got) == value
+		}
+	}
+	for i, path := range []string{"a", "d", "a", "d"} {
+		fromSpace, fromMirror := fmt.Sprint("space ", i), fmt.Sprint("mirror ", i)
+		p.attribute(true, path, "user.tag", fromSpace)
+		p.until("the mirror has it", has(false, path, fromSpace))
+		p.attribute(false, path, "user.tag", fromMirror)
+		p.until("the space has it", has(true, path, fromMirror))
+	}
+	p.rest()
+	p.agree()
+	if runs := p.runs(); runs > 9 {
+		t.Errorf("8 changes made %d runs", runs)
+	}
+}

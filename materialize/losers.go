@@ -13,7 +13,7 @@ import (
 func (x *executor) keepLosers(actions []conflict.Action) error {
 	for _, a := range actions {
 		if a.Side != conflict.Mirror || a.Expect.Kind == conflict.Absent || a.Expect.Kind == conflict.Directory ||
-			a.Op == conflict.Adopt || a.Op == conflict.Chmod || a.Op == conflict.Mkdir || a.Op == conflict.Move {
+			a.Op == conflict.Adopt || a.Op == conflict.Chmod || a.Op == conflict.Metadata || a.Op == conflict.Mkdir || a.Op == conflict.Move {
 			continue
 		}
 		if err := x.keep(a); err != nil {

@@ -192,11 +192,11 @@ func (x *executor) movedStates(a conflict.Action) (list []spacedb.ActionRecord) 
 		if !ok || e.Kind == conflict.Absent {
 			continue
 		}
-		left := spacedb.ActionRecord{Path: p, Op: a.Op.String(), Side: a.Side.String(), Reason: a.Reason + ", to " + q, Before: stateOf(e)}
+		left := spacedb.ActionRecord{Path: p, Op: a.Op.String(), Side: a.Side.String(), Reason: a.Reason + ", to " + q, Before: x.record.stateOf(e)}
 		if b, known := x.base[p]; known {
-			left.Base = stateOf(baseEntry(b))
+			left.Base = x.record.stateOf(baseEntry(b))
 		}
-		came := spacedb.ActionRecord{Path: q, Op: a.Op.String(), Side: a.Side.String(), Reason: a.Reason + ", from " + p, After: stateOf(e)}
+		came := spacedb.ActionRecord{Path: q, Op: a.Op.String(), Side: a.Side.String(), Reason: a.Reason + ", from " + p, After: x.record.stateOf(e)}
 		list = append(list, left, came)
 	}
 	return list
@@ -240,12 +240,16 @@ func (s *syncer) mistrustInodes(base, mirror conflict.Tree) {
 }
 
 func (s *syncer) bornBefore(p string, when time.Time) bool {
+	born, known := bornAt(s.mirror.root, p)
+	return known && born+int64(tick) <= when.UnixNano() // the filesystem's clock may be behind
+}
+
+func bornAt(root *os.Root, p string) (ns int64, known bool) {
 	dir, name := splitPath(p)
-	d, err := s.mirror.root.Open(orDot(dir))
+	d, err := root.Open(orDot(dir))
 	if err != nil {
-		return false
+		return 0, false
 	}
 	defer d.Close()
-	born, known := birthTime(d, name)
-	return known && born+int64(tick) <= when.UnixNano() // the filesystem's clock may be behind
+	return birthTime(d, name)
 }

@@ -14,8 +14,13 @@ import (
 // planned is a plan as it comes back from its file.
 func (p *pair) planned(rules conflict.Rules) PlanFile {
 	p.Helper()
-	f, err := MakePlan(p.Context(), p.store, p.dir, rules, silent{})
+	f, err := MakePlan(p.Context(), p.store, p.dir, rules, nil, silent{})
 	p.ok(err)
+	return p.written(f)
+}
+
+func (p *pair) written(f PlanFile) PlanFile {
+	p.Helper()
 	text, err := json.Marshal(f)
 	p.ok(err)
 	back, err := ParsePlan(text)

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"spacefs/conflict"
+	"spacefs/internal/attributes"
 	"spacefs/spacedb"
 )
 
@@ -35,6 +36,7 @@ type planRules struct {
 	Direction     string `json:"direction"`
 	Resolve       string `json:"resolve"`
 	DeleteOrphans bool   `json:"delete_orphans,omitempty"`
+	Metadata      bool   `json:"metadata,omitempty"`
 }
 
 type planAction struct {
@@ -52,9 +54,10 @@ type planAction struct {
 
 type planConflict struct {
 	name
-	Kind     string `json:"kind"`
-	Strategy string `json:"strategy"`
-	Winner   string `json:"winner,omitempty"`
+	Kind      string `json:"kind"`
+	Attribute string `json:"attribute,omitempty"` // its name
+	Strategy  string `json:"strategy"`
+	Winner    string `json:"winner,omitempty"`
 }
 
 // planSeen is an entry.
@@ -63,6 +66,8 @@ type planSeen struct {
 	Mode   uint32        `json:"mode,omitempty"`
 	SHA256 *spacedb.Hash `json:"sha256,omitempty"`
 	Target []byte        `json:"target,omitempty"` // of a symlink, in base64
+	// Attributes are the extended ones, if the plan is about them.
+	Attributes attributes.Set `json:"attributes,omitempty"`
 }
 
 // name is a path; in JSON also one that is not UTF-8.
@@ -91,7 +96,7 @@ const planFormat = 1
 func newPlanFile(space, mirror string, r SyncResult, rules conflict.Rules, now time.Time) PlanFile {
 	f := PlanFile{
 		Format: planFormat, Space: space, Mirror: mirror, Directory: strings.ToValidUTF8(r.Mirror, "\uFFFD"), Created: now.UTC(),
-		Rules:   planRules{rules.Direction.String(), strategyWords(rules.Strategies), rules.DeleteOrphans},
+		Rules:   planRules{rules.Direction.String(), strategyWords(rules.Strategies), rules.DeleteOrphans, r.attributes},
 		Actions: []planAction{}, Conflicts: []planConflict{}, Notices: r.Notices,
 	}
 	for _, a := range r.Plan.Actions {
@@ -106,7 +111,7 @@ func newPlanFile(space, mirror string, r SyncResult, rules conflict.Rules, now t
 		f.Actions = append(f.Actions, p)
 	}
 	for _, c := range r.Plan.Conflicts {
-		f.Conflicts = append(f.Conflicts, planConflict{nameOf(c.Path), string(c.Kind), c.Strategy.String(), c.Winner.String()})
+		f.Conflicts = append(f.Conflicts, planConflict{nameOf(c.Path), string(c.Kind), strings.ToValidUTF8(c.Attribute, "\uFFFD"), c.Strategy.String(), c.Winner.String()})
 	}
 	for _, l := range r.Plan.Left {
 		f.Left = append(f.Left, PathError{l.Path, l.Reason})
@@ -126,7 +131,7 @@ func seenOf(e conflict.Entry) *planSeen {
 	if e.Kind == conflict.Absent {
 		return nil
 	}
-	s := &planSeen{Kind: e.Kind.String(), Mode: e.Mode}
+	s := &planSeen{Kind: e.Kind.String(), Mode: e.Mode, Attributes: e.Attributes}
 	switch e.Kind {
 	case conflict.File:
 		h := spacedb.Hash(e.Hash)
@@ -231,7 +236,7 @@ func (s *planSeen) read() (e conflict.Entry, err error) {
 	if s.Mode&^permMask != 0 {
 		return e, fmt.Errorf("mode %#o is more than permissions", s.Mode)
 	}
-	e.Mode = s.Mode
+	e.Mode, e.Attributes = s.Mode, s.Attributes
 	switch s.Kind {
 	case conflict.File.String():
 		if s.SHA256 == nil {

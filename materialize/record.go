@@ -8,20 +8,27 @@ import (
 // recorder writes down what a run does, as it does it: a killed run can be
 // explained and taken back as well.
 type recorder struct {
-	store   *spacedb.Store
-	run     int64
-	waiting []spacedb.ActionRecord
+	store *spacedb.Store
+	run   int64
+	// attributes: extended ones were looked at.
+	attributes bool
+	waiting    []spacedb.ActionRecord
 }
 
 // add notes an action; failure is "" when it was done.
 func (r *recorder) add(a conflict.Action, failure string) {
 	record := spacedb.ActionRecord{
-		Path: a.Path, Op: a.Op.String(), Side: a.Side.String(), Reason: a.Reason, Error: failure, Lost: a.Conflict, After: stateOf(a.Want),
+		Path: a.Path, Op: a.Op.String(), Side: a.Side.String(), Reason: a.Reason, Error: failure, Lost: a.Conflict, After: r.stateOf(a.Want),
 	}
 	if a.Op != conflict.Adopt { // there is nothing to take back
-		record.Before, record.Base = stateOf(a.Expect), stateOf(a.Base)
+		record.Before, record.Base = r.stateOf(a.Expect), r.stateOf(a.Base)
 	}
 	r.waiting = append(r.waiting, record)
+	if a.Divided && a.Op != conflict.Adopt && failure == "" { // what the other side has does not follow from this one
+		r.waiting = append(r.waiting, spacedb.ActionRecord{
+			Path: a.Path, Op: conflict.Adopt.String(), Side: (conflict.Mirror - a.Side).String(), Reason: "keeps attributes of its own", After: r.stateOf(a.Source),
+		})
+	}
 }
 
 // flush hands on what was noted. It comes before the bases move: what the base
@@ -30,6 +37,17 @@ func (r *recorder) flush() error {
 	list := r.waiting
 	r.waiting = nil
 	return r.store.RecordActions(r.run, list)
+}
+
+func (r *recorder) stateOf(e conflict.Entry) spacedb.State { return stateWith(e, r.attributes) }
+
+// stateWith is stateOf where extended attributes were looked at, perhaps.
+func stateWith(e conflict.Entry, looked bool) spacedb.State {
+	s := stateOf(e)
+	if looked && (e.Kind == conflict.File || e.Kind == conflict.Directory) {
+		s.Attributes = &e.Attributes
+	}
+	return s
 }
 
 // stateOf is an entry as a run's record keeps it.
@@ -61,5 +79,17 @@ func entryOf(s spacedb.State) conflict.Entry {
 	default:
 		return conflict.Entry{}
 	}
+	if s.Attributes != nil {
+		e.Attributes = *s.Attributes
+	}
 	return e
+}
+
+// isState says whether an entry is what a record has. Extended attributes count
+// where both were looked at.
+func isState(e conflict.Entry, s spacedb.State, looked bool) bool {
+	if looked && s.Attributes != nil {
+		return e.Same(entryOf(s))
+	}
+	return e.SameDocument(entryOf(s))
 }

@@ -91,14 +91,22 @@ func ReadSides(ctx context.Context, store *spacedb.Store, dir, path string) (Sid
 		return Sides{}, err
 	}
 	defer s.mirror.root.Close()
+	if err := s.decideMetadata(); err != nil {
+		return Sides{}, err
+	}
 	v, err := s.look(ctx)
 	if err != nil {
 		return Sides{}, err
 	}
 	defer v.snapshot.Close()
 	for _, c := range v.plan.Conflicts {
-		if c.Path == path {
+		if c.Path == path && c.Attribute == "" {
 			return v.merger.sides(dir, c)
+		}
+	}
+	for _, c := range v.plan.Conflicts {
+		if c.Path == path {
+			return Sides{}, fmt.Errorf("%s: the values of attribute %s cannot be merged; say which side stands with --take", path, c.Attribute)
 		}
 	}
 	return Sides{}, fmt.Errorf("%s: there is no conflict any more", path)

@@ -1,6 +1,7 @@
 package materialize
 
 import (
+	"slices"
 	"time"
 
 	"spacefs/conflict"
@@ -19,7 +20,8 @@ type SyncResult struct {
 	mirrorUUID string // "": the space did not know it
 	Duration   time.Duration
 
-	leftover leftover
+	leftover   leftover
+	attributes bool // extended ones counted
 }
 
 // Contested counts the conflicts that are left to a person; what was skipped is
@@ -58,7 +60,7 @@ func (r *SyncResult) counts() map[string]int64 {
 // tell puts into the result what is known now: what earlier rounds did stays.
 func (s *syncer) tell(v *view) {
 	s.result.Scanned = v.mirror.scanned
-	s.result.Notices = append(v.space.notices, v.mirror.notices...)
+	s.result.Notices = slices.Concat(s.notices, v.space.notices, v.mirror.notices)
 	s.result.Failed = append(append([]PathError(nil), v.mirror.failed.list...), v.refused...)
 	s.result.Plan = conflict.Plan{
 		Actions:   append(append([]conflict.Action(nil), s.did...), v.plan.Actions...),

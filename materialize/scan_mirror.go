@@ -78,6 +78,9 @@ type mirrorScanner struct {
 	// enter is told of each directory before it is listed; it may be nil.
 	enter func(path string, d directory)
 	out   *mirrorScan
+	// attributes: extended ones count; anew: and nobody has looked at them yet.
+	attributes, anew bool
+	lastSync         time.Time
 }
 
 // scan walks the mirror beside the base and reads what is not as the base
@@ -180,19 +183,23 @@ func (s *mirrorScanner) entry(f *found, b *spacedb.Look) error {
 	}
 	s.out.scanned++
 	s.step()
-	if b != nil && unchanged(f.stat, b) {
+	if b != nil && s.unchanged(f.stat, b) {
 		return nil
 	}
 	return s.differs(f, b != nil)
 }
 
 // unchanged says that an entry is, without a look inside, what the base has. A
-// directory's times and size change with every entry, and say nothing.
-func unchanged(st stamp, b *spacedb.Look) bool {
-	if st.mode != b.MirrorMode || st.mode&spacedb.TypeMask != b.Mode&spacedb.TypeMask {
+// directory's times and size change with every entry, and say nothing but that
+// its attributes may have changed.
+func (s *mirrorScanner) unchanged(st stamp, b *spacedb.Look) bool {
+	if s.anew || st.mode != b.MirrorMode || st.mode&spacedb.TypeMask != b.Mode&spacedb.TypeMask {
 		return false
 	}
-	return st.isDir() || st == stamp{b.MirrorMode, b.MirrorSize, b.MirrorMtime, b.MirrorCtime, b.MirrorInode}
+	if st.isDir() {
+		return !s.attributes || st.ctime == b.MirrorCtime
+	}
+	return st == stamp{b.MirrorMode, b.MirrorSize, b.MirrorMtime, b.MirrorCtime, b.MirrorInode}
 }
 
 // differs looks closer at what does not look as the base has it.
@@ -216,7 +223,7 @@ func (s *mirrorScanner) differs(f *found, known bool) (err error) {
 	case o.Kind == conflict.Absent && !known:
 	case !known || !o.Entry.Same(baseEntry(b)):
 		s.out.changed[p] = o
-	case o.Kind != conflict.Directory:
+	case o.Kind != conflict.Directory || s.attributes:
 		s.out.touched[p] = o
 	}
 	return nil
@@ -231,16 +238,21 @@ func (s *mirrorScanner) observe(p string, st stamp, b spacedb.BaseEntry, known b
 	if known && b.MirrorMode == st.mode {
 		o.Mode = b.Mode & permMask
 	}
-	o.Mtime, o.Size, o.Inode = st.mtime, st.size, st.inode
+	o.Mtime, o.Size, o.Inode, o.Changed = st.mtime, st.size, st.inode, st.ctime
 	switch st.mode & spacedb.TypeMask {
 	case spacedb.TypeDir:
 		o.Kind = conflict.Directory
+		if s.attributes {
+			o.stat = st.settled(s.now())
+			o.Attributes, err = attributesAt(s.root, p)
+		}
 	case spacedb.TypeSymlink:
 		o.Kind, o.Mode = conflict.Symlink, 0
 		o.Target, err = s.root.Readlink(p)
 	case spacedb.TypeRegular:
 		o.Kind = conflict.File
 		o, err = s.read(p, o)
+		s.mistrustAttributes(p, &o, b)
 	default:
 		s.out.notices = append(s.out.notices, p+": skipped, special file")
 		o = observation{}
@@ -258,12 +270,17 @@ func (s *mirrorScanner) read(p string, o observation) (observation, error) {
 			return o, err
 		}
 		before, sum, after, err := hashFile(f, io.Discard)
+		if err == nil && s.attributes {
+			if o.Attributes, err = readAttributes(int(f.Fd())); err == nil {
+				after, err = stampOfFile(f)
+			}
+		}
 		f.Close()
 		if err != nil {
 			return o, err
 		}
 		if before == after {
-			o.stat, o.Hash, o.Size, o.Mtime = after.settled(s.now()), sum, after.size, after.mtime
+			o.stat, o.Hash, o.Size, o.Mtime, o.Changed = after.settled(s.now()), sum, after.size, after.mtime, after.ctime
 			return o, nil
 		}
 	}
@@ -285,20 +302,39 @@ func openFile(root *os.Root, p string) (*os.File, error) {
 
 // hashFile copies a file to w and tells what it looked like before and after.
 func hashFile(f *os.File, w io.Writer) (before stamp, sum conflict.Hash, after stamp, err error) {
-	info, err := f.Stat()
-	if err != nil {
+	if before, err = stampOfFile(f); err != nil {
 		return before, sum, after, err
 	}
-	before = stampOf(info)
 	h := sha256.New()
 	if _, err = io.Copy(io.MultiWriter(h, w), f); err != nil {
 		return before, sum, after, err
 	}
 	h.Sum(sum[:0])
-	if info, err = f.Stat(); err == nil {
-		after = stampOf(info)
-	}
+	after, err = stampOfFile(f)
 	return before, sum, after, err
+}
+
+func stampOfFile(f *os.File) (stamp, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return stamp{}, err
+	}
+	return stampOf(info), nil
+}
+
+// mistrustAttributes: a file that lacks some is another one than the base knows,
+// whatever its inode number says, if it was made since.
+func (s *mirrorScanner) mistrustAttributes(p string, o *observation, b spacedb.BaseEntry) {
+	if !o.Attributes.Lacks(b.Attributes) || o.Inode != b.MirrorInode {
+		return
+	}
+	since := b.MirrorCtime
+	if since == 0 {
+		since = s.lastSync.UnixNano()
+	}
+	if born, known := bornAt(s.root, p); known && born > since {
+		o.Inode = 0
+	}
 }
 
 // permMask is what of a mode a sync compares: set-id bits are not a document's.

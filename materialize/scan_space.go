@@ -13,6 +13,8 @@ import (
 
 // spaceScan is the space's side of a sync.
 type spaceScan struct {
+	attributes bool // extended ones count
+
 	changed   map[string]spacedb.Item // differs from the base; a zero Item: gone
 	unsettled []string                // not sealed: somebody is just writing it
 	notices   []string
@@ -24,8 +26,8 @@ type spaceScan struct {
 // scanSpace compares the space with the base: what the journal names since the
 // last complete sync, and some other paths; or everything when the journal does
 // not reach back so far.
-func scanSpace(ctx context.Context, v *spacedb.Snapshot, since uint64, also []string, base *baseline) (*spaceScan, error) {
-	s := &spaceScan{changed: map[string]spacedb.Item{}, base: base, found: map[string]struct{}{}}
+func scanSpace(ctx context.Context, v *spacedb.Snapshot, since uint64, also []string, base *baseline, attributes bool) (*spaceScan, error) {
+	s := &spaceScan{changed: map[string]spacedb.Item{}, base: base, attributes: attributes, found: map[string]struct{}{}}
 	paths, complete, err := v.Changed(since)
 	if err != nil {
 		return nil, err
@@ -132,6 +134,9 @@ func (s *spaceScan) visit(it spacedb.Item) error {
 		return nil
 	}
 	b, known, err := s.base.at(it.Path)
+	if err == nil && s.attributes {
+		err = addAttributes(s.base.snapshot, &it)
+	}
 	if err != nil {
 		return err
 	}
@@ -148,8 +153,18 @@ func skip(a spacedb.Attr) error {
 	return nil
 }
 
+// addAttributes reads the extended ones of an item that are synced.
+func addAttributes(v *spacedb.Snapshot, it *spacedb.Item) (err error) {
+	if it.HasXattrs && !it.Attr.IsSymlink() {
+		it.Attributes, err = v.Xattrs(it.Attr.ID, isSynced)
+	}
+	return err
+}
+
 func itemEntry(it spacedb.Item) conflict.Entry {
-	e := conflict.Entry{Mode: it.Attr.Perm() & permMask, Mtime: it.Attr.Mtime, Node: uint64(it.Attr.ID)}
+	e := conflict.Entry{
+		Mode: it.Attr.Perm() & permMask, Mtime: it.Attr.Mtime, Node: uint64(it.Attr.ID), Attributes: it.Attributes, Changed: it.Attr.Ctime,
+	}
 	switch {
 	case it.Attr.ID == 0:
 		return conflict.Entry{}

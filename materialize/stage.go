@@ -11,19 +11,20 @@ import (
 )
 
 // stage writes the space's content beside its target.
-func (x *executor) stage(a conflict.Action, dir string) error {
-	content, mtime, done, err := x.spaceContent(a)
+func (x *executor) stage(a *conflict.Action, dir string) error {
+	content, mtime, done, err := x.spaceContent(*a)
 	if err != nil {
 		return err
 	}
 	defer done()
 	temp := dir + x.tempName()
-	looks, err := x.disk.create(temp, content, a.Want.Mode, mtime)
+	looks, not, err := x.disk.create(temp, content, a.Want, mtime)
 	if err != nil {
 		_ = x.mirror.root.Remove(temp)
 		return err
 	}
-	x.staged = append(x.staged, stagedFile{a, temp})
+	x.refuse(a, "", not)
+	x.staged = append(x.staged, stagedFile{*a, temp})
 	x.written[a.Path] = looks
 	x.bytes += a.Want.Size
 	return nil

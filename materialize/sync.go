@@ -16,6 +16,7 @@ type SyncOptions struct {
 	DryRun        bool // plan, and change nothing anywhere
 	AcceptDeletes bool // the deletion guards are answered
 	MaxDelete     Limit
+	Metadata      *bool // extended attributes, too; nil: as the mirror was synced last
 	Reporter      Reporter
 	Now           func() time.Time
 	wrap          func(disk) disk     // tests put faults between
@@ -74,6 +75,9 @@ func (s *syncer) sync(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	if err := s.decideMetadata(); err != nil {
+		return err
+	}
 	for range rounds {
 		again, err := s.round(ctx)
 		if err != nil {
@@ -104,6 +108,9 @@ type syncer struct {
 	started    bool // told
 	everything bool // is to be looked at in the next round
 	noMoves    bool // they cannot be made in this mirror
+	attributes bool // extended ones are synced
+	anew       bool // and nothing is agreed on about them yet
+	notices    []string
 	record     recorder
 	did        []conflict.Action   // in the rounds so far
 	ended      []conflict.Conflict // in the rounds so far, with a winner
@@ -144,7 +151,8 @@ func (s *syncer) round(ctx context.Context) (again bool, err error) {
 	s.noMoves = s.noMoves || x.noMoves
 	s.did = append(s.did, x.did...)
 	s.result.Done = len(s.did)
-	s.result.Failed = append(s.result.Failed, x.failed.list...)
+	s.result.Failed = append(append(s.result.Failed, x.failed.list...), x.refused...)
+	v.refusedAttributes = x.refused
 	v.plan.Left = append(v.plan.Left, x.left...)
 	s.result.Plan.Left = append(s.result.Plan.Left, x.left...)
 	if err != nil {

@@ -140,11 +140,12 @@ func (p *pair) spaceTree() string {
 	defer v.Close()
 	var b strings.Builder
 	p.ok(v.Walk(context.Background(), "", func(it spacedb.Item) error {
+		p.ok(addAttributes(v, &it))
 		switch {
 		case it.Junk:
 			return skip(it.Attr)
 		case it.Attr.IsDir():
-			fmt.Fprintf(&b, "%s/ %o\n", it.Path, it.Attr.Perm()&permMask)
+			fmt.Fprintf(&b, "%s/ %o%s\n", it.Path, it.Attr.Perm()&permMask, inWordsOf(it.Attributes))
 		case it.Attr.IsSymlink():
 			fmt.Fprintf(&b, "%s@%s\n", it.Path, it.Target)
 		default:
@@ -152,7 +153,7 @@ func (p *pair) spaceTree() string {
 			p.ok(err)
 			text, err := io.ReadAll(r)
 			p.ok(err)
-			fmt.Fprintf(&b, "%s=%s %o\n", it.Path, text, it.Attr.Perm()&permMask)
+			fmt.Fprintf(&b, "%s=%s %o%s\n", it.Path, text, it.Attr.Perm()&permMask, inWordsOf(it.Attributes))
 		}
 		return nil
 	}))
@@ -178,7 +179,7 @@ func (p *pair) mirrorTree() string {
 		case d.IsDir():
 			info, err := d.Info()
 			p.ok(err)
-			fmt.Fprintf(&b, "%s/ %o\n", path, info.Mode().Perm())
+			fmt.Fprintf(&b, "%s/ %o%s\n", path, info.Mode().Perm(), inWordsOf(p.attributesInMirror(path)))
 		case d.Type() == fs.ModeSymlink:
 			target, _ := os.Readlink(at)
 			fmt.Fprintf(&b, "%s@%s\n", path, target)
@@ -187,7 +188,7 @@ func (p *pair) mirrorTree() string {
 			p.ok(err)
 			info, err := d.Info()
 			p.ok(err)
-			fmt.Fprintf(&b, "%s=%s %o\n", path, text, info.Mode().Perm())
+			fmt.Fprintf(&b, "%s=%s %o%s\n", path, text, info.Mode().Perm(), inWordsOf(p.attributesInMirror(path)))
 		}
 		return nil
 	}))

@@ -19,6 +19,8 @@ func (x *executor) actOnSpace(a conflict.Action) error {
 		attr, err = x.tree.PlaceDir(a.Path, guard, a.Want.Mode, a.Want.Mtime)
 	case conflict.Link:
 		attr, err = x.tree.PlaceSymlink(a.Path, guard, a.Want.Target, a.Want.Mtime)
+	case conflict.Metadata:
+		attr.ID, attr.Version, attr.Mode = guard.ID, guard.Version, guard.Mode
 	case conflict.Chmod:
 		mode := a.Want.Mode
 		attr, err = x.tree.ChangeAt(a.Path, guard, spacedb.AttrChange{Mode: &mode})
@@ -29,10 +31,11 @@ func (x *executor) actOnSpace(a conflict.Action) error {
 			attr, err = x.bring(a, guard)
 		}
 	}
-	if err == nil {
-		x.placed[a.Path] = attr
+	if err != nil {
+		return err
 	}
-	return err
+	x.placed[a.Path] = attr
+	return x.attributeSpace(a, attr)
 }
 
 // guardOf is the space's node that the plan saw at a path.

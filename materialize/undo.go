@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"spacefs/conflict"
+	"spacefs/internal/attributes"
 	"spacefs/spacedb"
 )
 
@@ -67,6 +68,10 @@ type undoer struct {
 	rebased []spacedb.BaseEntry      // the bases of those
 	unbased []string
 	joined  []string // apart before, and not after
+	// attributes: extended ones are looked at and taken back; agreed are those of
+	// the rebased.
+	attributes bool
+	agreed     map[string]attributes.Set
 }
 
 func (u *undoer) undo(ctx context.Context, run int64) error {
@@ -84,6 +89,7 @@ func (u *undoer) undo(ctx context.Context, run int64) error {
 	if u.mirror != nil {
 		defer u.mirror.root.Close()
 	}
+	u.attributes = u.knowsAttributes(actions)
 	if err := u.look(ctx); err != nil {
 		return err
 	}
@@ -143,6 +149,7 @@ func (u *undoer) look(ctx context.Context) (err error) {
 	}
 	u.space, u.seen = map[string]spacedb.Item{}, map[string]observation{}
 	u.apart, u.divided = map[string]spacedb.Apart{}, map[string]spacedb.Apart{}
+	u.agreed = map[string]attributes.Set{}
 	if u.mirror == nil {
 		return nil
 	}
@@ -151,8 +158,25 @@ func (u *undoer) look(ctx context.Context) (err error) {
 		u.apart[a.Path] = a
 	}
 	if err == nil {
-		u.base, err = openBaseline(u.view, u.mirror.known.ID)
+		u.base, err = openBaseline(u.view, u.mirror.known.ID, u.inForce())
 	}
-	u.scanner = &mirrorScanner{ctx: ctx, root: u.mirror.root, now: u.options.Now, out: &mirrorScan{}}
+	u.scanner = &mirrorScanner{
+		ctx: ctx, root: u.mirror.root, now: u.options.Now, out: &mirrorScan{}, attributes: u.attributes, lastSync: u.mirror.known.LastSync,
+	}
 	return err
+}
+
+// inForce: attributes are synced with the run's mirror.
+func (u *undoer) inForce() bool {
+	return u.mirror != nil && u.mirror.known.MetadataState == spacedb.MetadataInForce
+}
+
+// knowsAttributes says whether there is anything to take back of attributes, or
+// to keep.
+func (u *undoer) knowsAttributes(actions []spacedb.ActionRecord) bool {
+	recorded := u.inForce()
+	for _, a := range actions {
+		recorded = recorded || a.Before.Attributes != nil || a.After.Attributes != nil
+	}
+	return recorded && (u.mirror == nil || takesAttributes(u.mirror.root))
 }

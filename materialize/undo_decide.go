@@ -14,7 +14,7 @@ func (u *undoer) consider(t *turn) error {
 	if err != nil {
 		return err
 	}
-	if t.done(now) {
+	if t.done(now, u.attributes) {
 		return nil
 	}
 	was := now
@@ -22,12 +22,12 @@ func (u *undoer) consider(t *turn) error {
 		switch side := conflict.Side(side); {
 		case c == nil && u.mirror == nil && side == conflict.Mirror:
 		case c == nil:
-			if t.whole && !now[side].Same(u.untouched(t, side)) {
+			if t.whole && !isState(now[side], u.untouched(t, side), u.attributes) {
 				return changedSince(side)
 			}
-		case now[side].Same(entryOf(c.after)), now[side].Kind == conflict.Absent && u.halfDone(t, side):
-			was[side] = entryOf(c.before)
-		case !now[side].Same(entryOf(c.before)): // else it is what it was already
+		case isState(now[side], c.after, u.attributes), now[side].Kind == conflict.Absent && u.halfDone(t, side):
+			was[side] = u.before(c, now[side])
+		case !isState(now[side], c.before, u.attributes): // else it is what it was already
 			return changedSince(side)
 		}
 	}
@@ -39,16 +39,32 @@ func (u *undoer) consider(t *turn) error {
 func (u *undoer) halfDone(t *turn, side conflict.Side) bool {
 	a, ok := u.apart[t.path]
 	goal := [...]spacedb.State{a.Space, a.Mirror}[side]
-	return ok && !goal.Absent() && entryOf(goal).Same(entryOf(t.sides[side].before))
+	return ok && !goal.Absent() && isState(entryOf(goal), t.sides[side].before, u.attributes)
+}
+
+// before is what a side held before a change, with the attributes that it has
+// now where nobody looked at them then.
+func (u *undoer) before(c *change, now conflict.Entry) conflict.Entry {
+	e := entryOf(c.before)
+	switch {
+	case !u.attributes || c.before.Attributes == nil && e.Kind != now.Kind:
+		e.Attributes = ""
+	case c.before.Attributes == nil:
+		e.Attributes = now.Attributes
+	}
+	return e
 }
 
 // untouched is what the side held, and must still hold, at which the run did
 // nothing: both agreed afterwards, or were left apart.
-func (u *undoer) untouched(t *turn, side conflict.Side) conflict.Entry {
+func (u *undoer) untouched(t *turn, side conflict.Side) spacedb.State {
 	if a, ok := u.apart[t.path]; ok && a.Run == u.of.ID {
-		return [...]conflict.Entry{entryOf(a.Space), entryOf(a.Mirror)}[side]
+		return [...]spacedb.State{a.Space, a.Mirror}[side]
 	}
-	return entryOf(t.sides[1-side].after)
+	if own := t.held[side]; own != nil {
+		return *own
+	}
+	return t.sides[1-side].after
 }
 
 func changedSince(side conflict.Side) error {
@@ -65,6 +81,11 @@ func (u *undoer) now(p string) (now [2]conflict.Entry, err error) {
 	case it.Attr.IsRegular() && !it.Sealed:
 		return now, changedSince(conflict.Space)
 	default:
+		if u.attributes {
+			if err := addAttributes(u.view, &it); err != nil {
+				return now, err
+			}
+		}
 		u.space[p] = it
 		now[conflict.Space] = itemEntry(it)
 	}
@@ -127,7 +148,7 @@ func (u *undoer) turnBack(t *turn, now, was [2]conflict.Entry) error {
 
 // divide has a path be apart: its base becomes what it was.
 func (u *undoer) divide(t *turn, was [2]conflict.Entry) {
-	u.divided[t.path] = spacedb.Apart{Path: t.path, Space: stateOf(was[conflict.Space]), Mirror: stateOf(was[conflict.Mirror])}
+	u.divided[t.path] = spacedb.Apart{Path: t.path, Space: stateWith(was[conflict.Space], u.attributes), Mirror: stateWith(was[conflict.Mirror], u.attributes)}
 	if t.base.Absent() {
 		u.unbased = append(u.unbased, t.path)
 		return
@@ -137,4 +158,7 @@ func (u *undoer) divide(t *turn, was [2]conflict.Entry) {
 		b.MirrorMode = had.MirrorMode
 	}
 	u.rebased = append(u.rebased, b)
+	if u.inForce() && t.base.Attributes != nil {
+		u.agreed[t.path] = *t.base.Attributes
+	}
 }

@@ -27,7 +27,7 @@ func (u *undoer) execute(ctx context.Context) error {
 	if err = u.settle(run); err == nil {
 		err = x.execute(u.plan)
 	}
-	u.result.Failed = append(u.result.Failed, x.failed.list...)
+	u.result.Failed = append(append(u.result.Failed, x.failed.list...), x.refused...)
 	done := map[string]bool{}
 	for _, a := range x.did {
 		done[a.Path] = true
@@ -57,7 +57,7 @@ func (u *undoer) settle(run spacedb.Run) error {
 		set = append(set, a)
 	}
 	id := u.mirror.known.ID
-	return errors.Join(u.store.SetApart(id, set, nil), u.store.AdvanceBase(id, u.rebased, u.unbased), u.store.Sync())
+	return errors.Join(u.store.SetApart(id, set, nil), u.store.AdvanceBaseWith(id, u.rebased, u.unbased, u.agreed), u.store.Sync())
 }
 
 func (u *undoer) executor(ctx context.Context, run spacedb.Run) *executor {
@@ -65,7 +65,7 @@ func (u *undoer) executor(ctx context.Context, run spacedb.Run) *executor {
 		ctx: ctx, mirror: u.mirror, snapshot: u.view, run: run.ID,
 		tree:  u.store.Tree(spacedb.Actor{Origin: spacedb.OriginUndo, Run: run.ID}),
 		space: u.space, seen: u.seen, report: u.options.Reporter, phase: "undo", now: u.options.Now,
-		record: &recorder{store: u.store, run: run.ID}, apart: u.divided, reach: &reach{},
+		record: &recorder{store: u.store, run: run.ID, attributes: u.attributes}, attributes: u.attributes, apart: u.divided, reach: &reach{},
 		dirs: map[string]struct{}{}, placed: map[string]spacedb.Attr{}, written: map[string]stamp{},
 	}
 	if u.mirror == nil {

@@ -12,7 +12,8 @@ type turn struct {
 	path  string
 	sides [2]*change // by conflict.Side; nil: it did nothing there
 	base  spacedb.State
-	whole bool // nothing failed there
+	whole bool              // nothing failed there
+	held  [2]*spacedb.State // where it did nothing and left attributes alone: what there was
 }
 
 type change struct{ before, after spacedb.State }
@@ -36,10 +37,11 @@ func turnsOf(actions []spacedb.ActionRecord) []*turn {
 		case a.Error != "":
 			t.whole = false
 		case a.Op == conflict.Adopt.String():
+			t.held[side] = &a.After
 		case c == nil:
-			t.sides[side] = &change{a.Before, a.After}
+			t.sides[side], t.held = &change{a.Before, a.After}, [2]*spacedb.State{}
 		default:
-			c.after = a.After
+			c.after, t.held = a.After, [2]*spacedb.State{}
 		}
 	}
 	sort.Strings(paths)
@@ -53,9 +55,9 @@ func turnsOf(actions []spacedb.ActionRecord) []*turn {
 }
 
 // done says whether a path is already what it was before the run.
-func (t *turn) done(now [2]conflict.Entry) bool {
+func (t *turn) done(now [2]conflict.Entry, looked bool) bool {
 	for side, c := range t.sides {
-		if c != nil && !now[side].Same(entryOf(c.before)) {
+		if c != nil && !isState(now[side], c.before, looked) {
 			return false
 		}
 	}

@@ -19,7 +19,9 @@ type view struct {
 	plan     conflict.Plan
 	apart    *apartPaths
 	refused  []PathError // planned, and not to be done any more
-	withheld []string    // is not in the plan and should be
+	// refusedAttributes the mirror's filesystem would not take.
+	refusedAttributes []PathError
+	withheld          []string // is not in the plan and should be
 }
 
 func (s *syncer) look(ctx context.Context) (*view, error) {
@@ -50,7 +52,7 @@ func (s *syncer) scan(ctx context.Context, v *view) error {
 			return err
 		}
 	}
-	base, err := openBaseline(v.snapshot, s.mirror.known.ID)
+	base, err := openBaseline(v.snapshot, s.mirror.known.ID, s.attributes && !s.anew)
 	if err != nil {
 		return err
 	}
@@ -67,10 +69,10 @@ func (s *syncer) scan(ctx context.Context, v *view) error {
 		focus = focus.and(also)
 		since, also = focus.since, focus.paths
 	}
-	if s.everything || focus != nil && focus.decides() {
+	if s.everything || s.anew || focus != nil && focus.decides() {
 		since, focus = 0, nil
 	}
-	if v.space, err = scanSpace(ctx, v.snapshot, since, also, base); err != nil {
+	if v.space, err = scanSpace(ctx, v.snapshot, since, also, base, s.attributes); err != nil {
 		return fmt.Errorf("scan the space: %w", err)
 	}
 	if v.space.decides {
@@ -83,6 +85,7 @@ func (s *syncer) scan(ctx context.Context, v *view) error {
 	s.options.Reporter.Tell(Event{Event: Progress, Phase: "scan"})
 	scanner := &mirrorScanner{
 		ctx: ctx, root: s.mirror.root, base: base, junk: v.snapshot.Junk, alone: alone, now: s.options.Now, step: s.options.Reporter.Step, enter: s.options.enter,
+		attributes: s.attributes, anew: s.anew, lastSync: s.mirror.known.LastSync,
 	}
 	if v.mirror, err = scanner.scan(focus, v.space); err != nil {
 		return fmt.Errorf("scan the mirror %s: %w", s.mirror.path, err)
@@ -100,7 +103,7 @@ func (s *syncer) scan(ctx context.Context, v *view) error {
 	for _, p := range v.space.unsettled {
 		busy.put(p)
 	}
-	v.apart = stillApart(apart, sp, mi, func(p string) bool { return v.mirror.failed.cover(p) || busy.cover(p) })
+	v.apart = stillApart(apart, sp, mi, s.attributes, func(p string) bool { return v.mirror.failed.cover(p) || busy.cover(p) })
 	v.merger = &merger{snapshot: v.snapshot, root: s.mirror.root, seen: v.mirror.changed, given: s.options.given}
 	if s.mirror.lost && base.empty {
 		if err := healBase(v.snapshot, b, sp, mi); err != nil {
