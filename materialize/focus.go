@@ -148,7 +148,7 @@ func (s *mirrorScanner) lookAt(p string, deep bool) (bool, error) {
 		if isDir && wasDir {
 			st := stampOf(info)
 			if st.mode != b.MirrorMode || s.attributes && st.ctime != b.MirrorCtime {
-				err = s.differs(&found{path: p, stat: st}, true)
+				err = s.differs(p, st, true)
 			}
 			return false, err
 		}

@@ -31,9 +31,10 @@ type ignoring struct {
 	root  *os.Root
 	space map[string]*ignore.Patterns // by directory; all there are
 
-	mu     sync.Mutex // guards mirror: the walk reads ahead
-	mirror map[string]*ignore.Patterns
-	chains map[string][]scope
+	mu       sync.Mutex // guards the rest: the walk reads ahead
+	listsAll bool       // a directory without patterns need not be noted
+	mirror   map[string]*ignore.Patterns
+	chains   map[string][]scope
 }
 
 // scope is a file of patterns and how much of a path lies above it.
@@ -84,24 +85,39 @@ func readPatterns(r io.Reader) (*ignore.Patterns, error) {
 func (g *ignoring) listed(dir string, entries []listed) error {
 	for _, e := range entries {
 		if e.name == IgnoreFile {
-			_, err := g.inMirror(dir)
+			_, err := g.readMirror(dir)
 			return err
 		}
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.mirror[dir] = nil
+	if !g.listsAll {
+		g.mirror[dir] = nil
+	}
 	return nil
+}
+
+// all announces a walk through the whole mirror: each directory is listed before
+// anything in it is judged, and one without patterns need not be remembered.
+func (g *ignoring) all() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.listsAll = true
 }
 
 // inMirror returns the mirror's patterns of a directory, nil if it has none.
 func (g *ignoring) inMirror(dir string) (*ignore.Patterns, error) {
 	g.mu.Lock()
 	p, known := g.mirror[dir]
+	known = known || g.listsAll
 	g.mu.Unlock()
 	if known {
 		return p, nil
 	}
+	return g.readMirror(dir)
+}
+
+func (g *ignoring) readMirror(dir string) (p *ignore.Patterns, err error) {
 	isDir, err := g.isDirectory(dir)
 	var f *os.File
 	if isDir && err == nil {
@@ -146,6 +162,7 @@ func (g *ignoring) isDirectory(dir string) (bool, error) {
 func (g *ignoring) chain(dir string) ([]scope, error) {
 	g.mu.Lock()
 	chain, known := g.chains[dir]
+	known = known || g.listsAll && len(g.mirror)+len(g.space) == 0 // nobody decides anything
 	g.mu.Unlock()
 	if known {
 		return chain, nil

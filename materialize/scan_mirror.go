@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -65,6 +66,7 @@ type mirrorScan struct {
 	failed  failures               // unreadable: protected, with what is below
 	notices []string
 	scanned int
+	glances []spacedb.Glance // of directories that are as the base has them
 }
 
 type mirrorScanner struct {
@@ -81,6 +83,10 @@ type mirrorScanner struct {
 	// attributes: extended ones count; anew: and nobody has looked at them yet.
 	attributes, anew bool
 	lastSync         time.Time
+
+	looks   *spacedb.Looks
+	glances *spacedb.Glances    // nil: not asked
+	differ  map[string]struct{} // directories in which something is not as the base has it
 }
 
 // scan walks the mirror beside the base and reads what is not as the base
@@ -96,33 +102,106 @@ func (s *mirrorScanner) scan(f *focus, space *spaceScan) (*mirrorScan, error) {
 	return s.out, err
 }
 
-// tree compares what is at and below top with the base, both in byte order.
-func (s *mirrorScanner) tree(top string) error {
-	w := startWalk(s.ctx, s.root, top, walkHooks{enter: s.enter, list: s.alone.listed, skip: s.skip})
+// tree compares what is at and below top with the base, both in byte order. A
+// directory that is all as the base has it is recognised at a glance, and nothing
+// about its entries is read. Where extended attributes count, a directory's own
+// are seen by its ctime, which a glance leaves out.
+func (s *mirrorScanner) tree(top string) (err error) {
+	hooks := walkHooks{enter: s.enter, list: s.alone.listed, skip: s.skip}
+	if top == "" {
+		s.alone.all()
+	}
+	if top == "" && !s.attributes {
+		hooks.sums = true
+		s.glances, s.differ = s.base.snapshot.Glances(s.base.mirror), map[string]struct{}{}
+	}
+	w := startWalk(s.ctx, s.root, top, hooks)
 	defer w.end()
-	err := s.base.snapshot.Looks(s.base.mirror, top, func(b spacedb.Look) error {
-		for {
-			f := w.peek()
-			if f == nil || f.key() > b.Path {
-				return s.missing(b.Path)
-			}
-			w.take()
-			if f.err == nil && f.path == b.Path {
-				return s.entry(f, &b)
-			}
-			if err := s.entry(f, nil); err != nil {
-				return err
-			}
+	if s.looks, err = s.base.snapshot.Looks(s.base.mirror, top); err != nil {
+		return err
+	}
+	for it := w.next(); it != nil; it = w.next() {
+		if err := s.stretch(it); err != nil {
+			return err
 		}
-	})
-	for f := w.peek(); f != nil && err == nil; f = w.peek() {
-		w.take()
-		err = s.entry(f, nil)
+		w.pass()
 	}
-	if err == nil {
-		err = s.ctx.Err()
+	for {
+		b, err := s.looks.Next()
+		if err == nil && b != nil {
+			err = s.missing(b.Path)
+		}
+		if err != nil || b == nil {
+			s.keepGlances()
+			return errors.Join(err, s.ctx.Err())
+		}
 	}
-	return err
+}
+
+func (s *mirrorScanner) stretch(it *stretch) error {
+	if it.err != nil {
+		if it.path == "" {
+			return it.err
+		}
+		s.fail(it.path, it.err)
+		return nil
+	}
+	key := spacedb.GlanceKey(it.in.path)
+	if s.glances != nil && it.after == "" {
+		var err error
+		if it.in.same, err = s.glances.Is(key, it.in.sum); err != nil {
+			return err
+		}
+		if !it.in.same {
+			s.out.glances = append(s.out.glances, spacedb.Glance{Dir: key, Sum: it.in.sum}) // if nothing differs
+		}
+	}
+	if it.in.same {
+		return s.same(it, key)
+	}
+	for i := range it.entries {
+		if err := s.entry(join(it.in.path, it.entries[i].name), &it.entries[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// same passes over what looks as the base has it, and over the base's rows.
+func (s *mirrorScanner) same(it *stretch, key string) error {
+	from := key
+	if it.after != "" {
+		from = key + it.after + "0" // the byte after '/': where what is in that directory ends
+	}
+	if err := s.missingBefore(from); err != nil {
+		return err
+	}
+	switch {
+	case it.before != "":
+		s.looks.Pass(key + it.before + "/")
+	case it.in.path != "":
+		s.looks.Pass(it.in.path + "0")
+	default:
+		s.looks.PassAll()
+	}
+	s.out.scanned += len(it.entries)
+	for range it.entries {
+		s.step()
+	}
+	return nil
+}
+
+// missingBefore is about what the base has before a path, and the mirror has not.
+func (s *mirrorScanner) missingBefore(path string) error {
+	for {
+		b, err := s.looks.Before(path)
+		if err != nil || b == nil {
+			return err
+		}
+		if err := s.missing(b.Path); err != nil {
+			return err
+		}
+	}
 }
 
 // missing is what the base has and the mirror has not. What could not be looked
@@ -131,12 +210,31 @@ func (s *mirrorScanner) missing(p string) error {
 	if err := s.ctx.Err(); err != nil { // the walk has ended early
 		return err
 	}
+	s.looks.Take()
+	s.unlike(p)
 	if s.out.failed.cover(p) {
 		return nil
 	}
 	s.out.changed[p] = observation{}
 	_, _, err := s.base.at(p)
 	return err
+}
+
+// unlike notes that a directory holds something that is not as the base has it.
+func (s *mirrorScanner) unlike(path string) {
+	if s.differ != nil {
+		dir, _ := splitPath(path)
+		s.differ[spacedb.GlanceKey(dir)] = struct{}{}
+	}
+}
+
+// keepGlances leaves the glances of those directories that are as the base has
+// them.
+func (s *mirrorScanner) keepGlances() {
+	s.out.glances = slices.DeleteFunc(s.out.glances, func(g spacedb.Glance) bool {
+		_, differs := s.differ[g.Dir]
+		return differs
+	})
 }
 
 // skip passes over what is ours and what is junk, and takes away what a killed
@@ -173,20 +271,31 @@ func cause(err error) string {
 	return err.Error()
 }
 
-func (s *mirrorScanner) entry(f *found, b *spacedb.Look) error {
-	if f.err != nil {
-		if f.path == "" {
-			return f.err
-		}
-		s.fail(f.path, f.err)
+func (s *mirrorScanner) entry(p string, e *listed) error {
+	if e.err != nil {
+		s.unlike(p)
+		s.fail(p, e.err)
 		return nil
+	}
+	if err := s.missingBefore(p); err != nil {
+		return err
 	}
 	s.out.scanned++
 	s.step()
-	if b != nil && s.unchanged(f.stat, b) {
+	b, err := s.looks.Before(p + "\x00")
+	if err != nil {
+		return err
+	}
+	known := b != nil
+	same := known && s.unchanged(e.stat, b)
+	if known {
+		s.looks.Take()
+	}
+	if same {
 		return nil
 	}
-	return s.differs(f, b != nil)
+	s.unlike(p)
+	return s.differs(p, e.stat, known)
 }
 
 // unchanged says that an entry is, without a look inside, what the base has. A
@@ -203,15 +312,14 @@ func (s *mirrorScanner) unchanged(st stamp, b *spacedb.Look) bool {
 }
 
 // differs looks closer at what does not look as the base has it.
-func (s *mirrorScanner) differs(f *found, known bool) (err error) {
+func (s *mirrorScanner) differs(p string, st stamp, known bool) (err error) {
 	var b spacedb.BaseEntry
 	if known {
-		if b, known, err = s.base.at(f.path); err != nil {
+		if b, known, err = s.base.at(p); err != nil {
 			return err
 		}
 	}
-	p := f.path
-	o, err := s.observe(p, f.stat, b, known)
+	o, err := s.observe(p, st, b, known)
 	switch {
 	case isGone(err):
 		o = observation{}

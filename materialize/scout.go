@@ -3,13 +3,15 @@ package materialize
 import (
 	"context"
 	"slices"
+	"strings"
 )
 
 // A scout goes before a walk: it opens and lists the directories that the walk
-// comes to next, on a goroutine of its own, so that a second processor helps
-// where there is most to do.
+// comes to next, on goroutines of its own, so that other processors help where
+// there is most to do.
 type scout struct {
-	found chan []scouted
+	found [scouts]chan []scouted // by turns
+	turn  int
 	held  []scouted // received, and not asked for yet
 	stop  context.CancelFunc
 }
@@ -20,14 +22,15 @@ type scouted struct {
 	listing
 }
 
-// listing is what a directory holds.
+// listing is what a directory holds, in byte order of names.
 type listing struct {
 	entries []listed
 	err     error
 }
 
 const (
-	scoutAhead = 8 // directories that it finds before it tells, once or twice
+	scouts     = 2 // goroutines
+	scoutAhead = 8 // directories that each finds before it tells, once or twice
 	scoutLeast = 8 // that a directory must hold to be worth one
 )
 
@@ -36,6 +39,7 @@ func (w *walk) listing(path string, d directory) (l listing) {
 		w.hooks.enter(path, d)
 	}
 	l.entries, l.err = d.list()
+	slices.SortFunc(l.entries, func(a, b listed) int { return strings.Compare(a.name, b.name) })
 	return l
 }
 
@@ -52,28 +56,37 @@ func (w *walk) scout(ctx context.Context, path string, parent directory, steps [
 		return nil
 	}
 	ctx, stop := context.WithCancel(ctx)
-	s := &scout{found: make(chan []scouted, 1), stop: stop}
-	go func() {
-		defer close(s.found)
-		for ahead := range slices.Chunk(names, scoutAhead) {
-			found := make([]scouted, 0, len(ahead))
-			for _, name := range ahead {
-				d, err := parent.open(name)
-				if err != nil {
-					continue // the walk sees for itself
-				}
-				p := join(path, name)
-				found = append(found, scouted{p, d, w.listing(p, d)})
-			}
-			select {
-			case s.found <- found:
-			case <-ctx.Done():
-				closeAll(found)
-				return
-			}
-		}
-	}()
+	s := &scout{stop: stop}
+	for i := range s.found {
+		s.found[i] = make(chan []scouted, 1)
+		go w.goAhead(ctx, path, parent, names[min(i*scoutAhead, len(names)):], s.found[i])
+	}
 	return s
+}
+
+// goAhead is what one of the scouts does: of each round it takes the first
+// directories.
+func (w *walk) goAhead(ctx context.Context, path string, parent directory, names []string, out chan<- []scouted) {
+	defer close(out)
+	for len(names) > 0 {
+		ahead := names[:min(scoutAhead, len(names))]
+		names = names[min(scouts*scoutAhead, len(names)):]
+		found := make([]scouted, 0, len(ahead))
+		for _, name := range ahead {
+			d, err := parent.open(name)
+			if err != nil {
+				continue // the walk sees for itself
+			}
+			p := join(path, name)
+			found = append(found, scouted{p, d, w.listing(p, d)})
+		}
+		select {
+		case out <- found:
+		case <-ctx.Done():
+			closeAll(found)
+			return
+		}
+	}
 }
 
 // next returns what was found of a directory, which is then the caller's to
@@ -83,9 +96,10 @@ func (s *scout) next(path string) (f scouted, ok bool) {
 		return f, false
 	}
 	for len(s.held) == 0 {
-		if s.held, ok = <-s.found; !ok {
+		if s.held, ok = <-s.found[s.turn]; !ok {
 			return f, false
 		}
+		s.turn = (s.turn + 1) % scouts
 	}
 	if s.held[0].path != path {
 		return f, false // it could not open this one
@@ -101,8 +115,10 @@ func (s *scout) end() {
 	}
 	s.stop()
 	closeAll(s.held)
-	for found := range s.found {
-		closeAll(found)
+	for _, found := range s.found {
+		for rest := range found {
+			closeAll(rest)
+		}
 	}
 }
 

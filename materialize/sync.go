@@ -140,6 +140,9 @@ func (s *syncer) round(ctx context.Context) (again bool, err error) {
 	if err := s.mirror.checkWritable(v.plan); err != nil {
 		return false, err
 	}
+	if err := s.store.KeepGlances(v.snapshot, s.mirror.known.ID, v.mirror.glances); err != nil {
+		return false, err
+	}
 	if s.newsIn(v.plan) {
 		if err := s.begin(); err != nil {
 			return false, err

@@ -22,11 +22,15 @@ import (
 type walk struct {
 	root  *os.Root
 	hooks walkHooks
-	out   chan []found
-	batch []found
+	sums  *spacedb.Glancing // nil: nobody asks how directories look
+	out   chan []stretch
+	batch []stretch
+	many  int // entries in the batch
 	stop  context.CancelFunc
 
-	ahead []found // received and not yet taken
+	ahead []stretch // received and not yet taken
+	taken int       // entries of the first one
+	at    found     // what peek returns
 }
 
 // walkHooks are called on the walk's goroutine, but for enter.
@@ -39,10 +43,31 @@ type walkHooks struct {
 	list func(path string, entries []listed) error
 	// skip says that a name is nobody's business, nor what is below it.
 	skip func(path string, e listed) bool
+	// sums asks for the sum of how each directory looks, without what is skipped.
+	sums bool
 }
 
-// found is what a walk came by: an entry, or with err a path that could not be
-// looked at, nor what is below it.
+// A stretch is what a walk came by: entries of one directory with nothing
+// between them; or, with err, a path that could not be looked at, nor what is
+// below it.
+type stretch struct {
+	in      *visited
+	entries []listed // in byte order
+	after   string   // the name of the directory that was visited before it; "": it is the first
+	before  string   // of the one that comes next; "": it is the last
+	path    string   // with err
+	err     error
+}
+
+// visited is a directory that was looked at.
+type visited struct {
+	path string
+	sum  spacedb.GlanceSum // of what it holds; zero if nobody asked
+	// same is for who compares it with the base.
+	same bool
+}
+
+// found is one entry, or with err a path that could not be looked at.
 type found struct {
 	path string
 	stat stamp
@@ -56,22 +81,16 @@ type listed struct {
 	err  error // of stat
 }
 
-// key is where it stands in byte order; a directory that cannot be listed stands
-// for what is in it.
-func (f *found) key() string {
-	if f.err != nil {
-		return f.path + "/"
-	}
-	return f.path
-}
-
 const walkBatch = 256
 
 // startWalk visits top, which is not the root, and everything below it; for "",
 // everything below the root. Whoever starts it ends it.
 func startWalk(ctx context.Context, root *os.Root, top string, hooks walkHooks) *walk {
 	ctx, cancel := context.WithCancel(ctx)
-	w := &walk{root: root, hooks: hooks, out: make(chan []found, 64), stop: cancel}
+	w := &walk{root: root, hooks: hooks, out: make(chan []stretch, 64), stop: cancel}
+	if hooks.sums {
+		w.sums = &spacedb.Glancing{}
+	}
 	go func() {
 		defer close(w.out)
 		if w.from(ctx, top) == nil {
@@ -88,8 +107,8 @@ func (w *walk) end() {
 	}
 }
 
-// peek returns what comes next; nil at the end.
-func (w *walk) peek() *found {
+// next returns the next stretch, nil at the end.
+func (w *walk) next() *stretch {
 	if len(w.ahead) == 0 {
 		w.ahead = <-w.out
 	}
@@ -99,14 +118,43 @@ func (w *walk) peek() *found {
 	return &w.ahead[0]
 }
 
-func (w *walk) take() { w.ahead = w.ahead[1:] }
+// pass goes on to the stretch after that.
+func (w *walk) pass() { w.ahead, w.taken = w.ahead[1:], 0 }
 
-func (w *walk) put(ctx context.Context, f found) error {
-	w.batch = append(w.batch, f)
-	if len(w.batch) < walkBatch {
+// peek returns the next entry, for who goes through them one by one; nil at the
+// end.
+func (w *walk) peek() *found {
+	for s := w.next(); s != nil; s = w.next() {
+		if s.err != nil {
+			w.at = found{path: s.path, err: s.err}
+			return &w.at
+		}
+		if w.taken < len(s.entries) {
+			e := s.entries[w.taken]
+			w.at = found{join(s.in.path, e.name), e.stat, e.err}
+			return &w.at
+		}
+		w.pass()
+	}
+	return nil
+}
+
+func (w *walk) take() {
+	if w.taken++; w.taken >= len(w.ahead[0].entries) {
+		w.pass()
+	}
+}
+
+func (w *walk) put(ctx context.Context, s stretch) error {
+	w.batch = append(w.batch, s)
+	if w.many += 1 + len(s.entries); w.many < walkBatch {
 		return nil
 	}
 	return w.flush(ctx)
+}
+
+func (w *walk) failed(ctx context.Context, path string, err error) error {
+	return w.put(ctx, stretch{path: path, err: err})
 }
 
 func (w *walk) flush(ctx context.Context) error {
@@ -115,7 +163,7 @@ func (w *walk) flush(ctx context.Context) error {
 	}
 	select {
 	case w.out <- w.batch:
-		w.batch = make([]found, 0, walkBatch)
+		w.batch, w.many = make([]stretch, 0, len(w.batch)), 0
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -129,9 +177,11 @@ func (w *walk) from(ctx context.Context, top string) error {
 		case isGone(err):
 			return nil
 		case err != nil:
-			return w.put(ctx, found{path: top, err: err})
+			return w.failed(ctx, top, err)
 		}
-		if err := w.put(ctx, found{path: top, stat: stampOf(info)}); err != nil || !info.IsDir() {
+		dir, name := splitPath(top)
+		it := stretch{in: &visited{path: dir}, entries: []listed{{name: name, stat: stampOf(info)}}}
+		if err := w.put(ctx, it); err != nil || !info.IsDir() {
 			return err
 		}
 	}
@@ -140,16 +190,10 @@ func (w *walk) from(ctx context.Context, top string) error {
 		if isGone(err) && top != "" {
 			return nil
 		}
-		return w.put(ctx, found{path: top, err: err})
+		return w.failed(ctx, top, err)
 	}
 	defer d.close()
 	return w.directory(ctx, top, d, w.listing(top, d))
-}
-
-// step is one of a directory's places in byte order.
-type step struct {
-	listed
-	descend bool
 }
 
 func (w *walk) directory(ctx context.Context, path string, d directory, l listing) error {
@@ -158,33 +202,70 @@ func (w *walk) directory(ctx context.Context, path string, d directory, l listin
 		err = w.hooks.list(path, entries)
 	}
 	if err != nil {
-		return w.put(ctx, found{path: path, err: err})
+		return w.failed(ctx, path, err)
 	}
-	steps := make([]step, 0, len(entries)+4)
+	kept, inner := entries[:0], 0
 	for _, e := range entries {
 		if w.hooks.skip(path, e) {
 			continue
 		}
+		kept = append(kept, e)
+		if e.isDir() {
+			inner++
+		}
+	}
+	in := &visited{path: path, sum: w.sum(kept)}
+	if inner == 0 {
+		return w.put(ctx, stretch{in: in, entries: kept})
+	}
+	return w.branch(ctx, in, d, kept, inner)
+}
+
+// sum is how a directory looks.
+func (w *walk) sum(entries []listed) (sum spacedb.GlanceSum) {
+	if w.sums == nil {
+		return sum
+	}
+	for _, e := range entries {
+		w.sums.Add(e.name, e.stat.mode, e.stat.size, e.stat.mtime, e.stat.ctime, e.stat.inode)
+	}
+	return w.sums.Sum()
+}
+
+// step is one of a directory's places in byte order.
+type step struct {
+	listed
+	descend bool
+}
+
+// branch goes through a directory that holds others.
+func (w *walk) branch(ctx context.Context, in *visited, d directory, entries []listed, inner int) (err error) {
+	steps := make([]step, 0, len(entries)+inner)
+	for _, e := range entries {
 		steps = append(steps, step{e, false})
-		if e.err == nil && e.stat.isDir() {
+		if e.isDir() {
 			steps = append(steps, step{e, true})
 		}
 	}
 	slices.SortFunc(steps, compareSteps)
-	scout := w.scout(ctx, path, d, steps)
+	scout := w.scout(ctx, in.path, d, steps)
 	defer scout.end()
+	rest := stretch{in: in, entries: entries[:0]} // the steps are a copy
 	for _, s := range steps {
-		p := join(path, s.name)
-		if s.descend {
-			err = w.descend(ctx, p, d, s.name, scout)
-		} else {
-			err = w.put(ctx, found{p, s.stat, s.err})
+		if !s.descend {
+			rest.entries = append(rest.entries, s.listed)
+			continue
+		}
+		rest.before = s.name
+		if err = w.put(ctx, rest); err == nil {
+			err = w.descend(ctx, join(in.path, s.name), d, s.name, scout)
 		}
 		if err != nil {
 			return err
 		}
+		rest = stretch{in: in, entries: rest.entries[len(rest.entries):], after: s.name}
 	}
-	return nil
+	return w.put(ctx, rest)
 }
 
 func (w *walk) descend(ctx context.Context, path string, parent directory, name string, s *scout) error {
@@ -197,7 +278,7 @@ func (w *walk) descend(ctx context.Context, path string, parent directory, name 
 		return nil // it went while we looked
 	}
 	if err != nil {
-		return w.put(ctx, found{path: path, err: err})
+		return w.failed(ctx, path, err)
 	}
 	defer d.close()
 	return w.directory(ctx, path, d, w.listing(path, d))
@@ -232,3 +313,5 @@ func (s stamp) isDir() bool { return s.kind() == spacedb.TypeDir }
 func (s stamp) kind() uint32 { return s.mode & spacedb.TypeMask }
 
 func (s stamp) perm() uint32 { return s.mode & spacedb.PermMask }
+
+func (e *listed) isDir() bool { return e.err == nil && e.stat.isDir() }

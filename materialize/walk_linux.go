@@ -48,19 +48,23 @@ func (d directory) list() ([]listed, error) {
 		if err != nil || n == 0 {
 			return entries, err
 		}
+		if entries == nil {
+			entries = make([]listed, 0, n/direntLeast)
+		}
+		text := string(buf[:n]) // the names are parts of it
 		// struct linux_dirent64: inode, offset, record length, type, name, NUL.
-		for rest := buf[:n]; len(rest) > direntName; {
-			record := rest[:binary.NativeEndian.Uint16(rest[16:])]
-			rest = rest[len(record):]
-			name := record[direntName : direntName+bytes.IndexByte(record[direntName:], 0)]
-			if string(name) == "." || string(name) == ".." {
+		for at := 0; n-at > direntName; {
+			record := buf[at : at+int(binary.NativeEndian.Uint16(buf[at+16:]))]
+			name := text[at+direntName:][:bytes.IndexByte(record[direntName:], 0)]
+			at += len(record)
+			if name == "." || name == ".." {
 				continue
 			}
 			st, err := d.stat(&record[direntName])
 			if err == unix.ENOENT {
 				continue // it went while we looked
 			}
-			e := listed{name: string(name), stat: st}
+			e := listed{name: name, stat: st}
 			if err != 0 {
 				e.err = err
 			}
@@ -69,7 +73,10 @@ func (d directory) list() ([]listed, error) {
 	}
 }
 
-const direntName = 19
+const (
+	direntName  = 19
+	direntLeast = 24 // bytes of a record
+)
 
 // stat is of a name that ends in NUL.
 func (d directory) stat(name *byte) (stamp, unix.Errno) {

@@ -33,7 +33,7 @@ func checkFile(ctx context.Context, conn *conn) ([]Finding, error) {
 	c := &checker{ctx: ctx, conn: conn, nodes: map[NodeID]*checkedNode{}, chunks: map[int64]int64{}}
 	for _, step := range []func() error{
 		c.engine, c.space, c.readNodes, c.readEntries, c.readChunks, c.readExtents, c.patches, c.shape, c.counts,
-		c.revisions, c.documents, c.references, c.side,
+		c.revisions, c.documents, c.references, c.side, c.glances,
 	} {
 		if err := step(); err != nil {
 			if len(c.findings) > 0 { // a damaged file makes later steps fail; say what is known
@@ -99,6 +99,7 @@ func (c *checker) side() error {
 		"past":   `SELECT count(*) FROM past WHERE since >= until OR until > (SELECT seq FROM space) OR document > 0 AND document NOT IN (SELECT id FROM document)`,
 		"entry":  `SELECT count(*) FROM entry WHERE since > (SELECT seq FROM space)`,
 		"copied": `SELECT count(*) FROM copied WHERE chunk NOT IN (SELECT id FROM chunk)`,
+		"glance": `SELECT count(*) FROM glance WHERE mirror NOT IN (SELECT id FROM mirror)`,
 		"apart":  `SELECT count(*) FROM apart WHERE mirror NOT IN (SELECT id FROM mirror)`,
 		"action": `SELECT count(*) FROM action WHERE run NOT IN (SELECT id FROM run)`,
 	} {

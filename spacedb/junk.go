@@ -36,6 +36,8 @@ type junkRules struct {
 	all      []string // as they are listed
 	exact    map[string]bool
 	patterns []junkPattern
+	// Of what may be junk, how it begins and how it ends: most names do neither.
+	first, last [256]bool
 }
 
 // junkPattern is a pattern as it is compared: every name that anybody looks at is.
@@ -74,13 +76,31 @@ func newJunkRules(patterns []string) (*junkRules, error) {
 		if _, err := path.Match(p, ""); err != nil || p == "" || strings.ContainsAny(p, "/\x00") {
 			return nil, fmt.Errorf("%q is no pattern for a name", p)
 		}
-		if strings.ContainsAny(p, `*?[\`) {
-			j.patterns = append(j.patterns, newJunkPattern(p))
-		} else {
+		if !strings.ContainsAny(p, `*?[\`) {
 			j.exact[p] = true
+		} else {
+			j.patterns = append(j.patterns, newJunkPattern(p))
 		}
+		j.noteEnds(p)
 	}
 	return j, nil
+}
+
+// noteEnds marks the first byte of what a pattern matches or, where that may be
+// any, its last, or where that may be any too, all.
+func (j *junkRules) noteEnds(pattern string) {
+	const special = `*?[\`
+	begin, end := pattern[0], pattern[len(pattern)-1]
+	switch {
+	case !strings.ContainsRune(special, rune(begin)):
+		j.first[begin] = true
+	case begin != '[' && len(pattern) > 1 && !strings.ContainsAny(pattern[1:], special):
+		j.last[end] = true
+	default:
+		for i := range j.first {
+			j.first[i] = true
+		}
+	}
 }
 
 // loadJunk takes the JSON list of the space file; nothing means DefaultJunk.
@@ -137,6 +157,9 @@ func (s *Store) junkName(name string) bool { return s.junk.Load().matchName(name
 
 // matchName says whether one name is junk.
 func (j *junkRules) matchName(name string) bool {
+	if !j.first[name[0]] && !j.last[name[len(name)-1]] {
+		return false
+	}
 	if j.exact[name] {
 		return true
 	}

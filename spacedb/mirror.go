@@ -97,7 +97,16 @@ func (s *Store) AdvanceBaseWith(mirror int64, set []BaseEntry, remove []string, 
 			[]any{mirror, []byte(b.Path), b.Mode, sha, []byte(b.Target), b.Size, b.Node, b.Version,
 				b.MirrorMode, b.MirrorSize, b.MirrorMtime, b.MirrorCtime, b.MirrorInode}})
 	}
-	return s.record(append(statements, baseXattrStatements(mirror, agreed, remove)...)...)
+	statements = append(statements, baseXattrStatements(mirror, agreed, remove)...)
+	statements = append(statements, dropGlances(mirror, set, remove)...)
+	err := s.Tree(Actor{Origin: OriginCLI}).change()
+	defer s.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	s.basesMoved++
+	s.recordLocked(statements...)
+	return nil
 }
 
 // Seen is up to where the journal needs no second look from who saw it up to seq
@@ -121,37 +130,6 @@ func (s *Store) Seen(seq uint64, run int64) (uint64, error) {
 // be looked at again, and stays so.
 func (s *Store) FinishSync(mirror int64, from, to uint64) error {
 	return s.record(statement{`UPDATE mirror SET seq = max(seq, ?), last_sync = ? WHERE id = ? AND seq = ?`, []any{to, s.now(), mirror, from}})
-}
-
-// Look is the part of a base entry that tells whether the mirror still looks as
-// it did: what is compared for every path of every sync.
-type Look struct {
-	Path        string
-	Mode        uint32 // BaseEntry.Mode
-	MirrorMode  uint32
-	MirrorSize  int64
-	MirrorMtime int64
-	MirrorCtime int64
-	MirrorInode uint64
-}
-
-// Looks calls fn for the base entries at and below a path, "" for all, in byte
-// order of path. fn must not call it again.
-func (v *Snapshot) Looks(mirror int64, top string, fn func(Look) error) error {
-	scan := func(r row) error {
-		return fn(Look{
-			Path: r.text(0), Mode: uint32(r.int(1)), MirrorMode: uint32(r.int(2)), MirrorSize: r.int(3),
-			MirrorMtime: r.int(4), MirrorCtime: r.int(5), MirrorInode: uint64(r.int(6)),
-		})
-	}
-	const columns = `SELECT path, mode, m_mode, m_size, m_mtime, m_ctime, m_inode FROM base WHERE mirror = +?`
-	if top == "" {
-		return v.conn.query(scan, columns+` ORDER BY path`, mirror)
-	}
-	if err := v.conn.query(scan, columns+` AND path = ?`, mirror, []byte(top)); err != nil {
-		return err
-	}
-	return v.conn.query(scan, columns+` AND path > ? AND path < ? ORDER BY path`, mirror, []byte(top+"/"), []byte(top+"0"))
 }
 
 const baseQuery = `SELECT path, mode, sha256, target, size, node, version, m_mode, m_size, m_mtime, m_ctime, m_inode

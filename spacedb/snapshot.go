@@ -37,6 +37,8 @@ type Snapshot struct {
 	seq   uint64
 	nodes int64
 	past  *instant // nil: now
+
+	basesMoved uint64 // Store.basesMoved, of that moment or before
 }
 
 // Snapshot makes everything durable and returns the tree as it is then.
@@ -44,6 +46,9 @@ func (s *Store) Snapshot(ctx context.Context) (*Snapshot, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	s.mu.Lock()
+	basesMoved := s.basesMoved
+	s.mu.Unlock()
 	if err := s.Sync(); err != nil {
 		return nil, err
 	}
@@ -51,7 +56,7 @@ func (s *Store) Snapshot(ctx context.Context) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &Snapshot{store: s, conn: c, junk: s.junk.Load()}
+	v := &Snapshot{store: s, conn: c, junk: s.junk.Load(), basesMoved: basesMoved}
 	if err := c.exec("BEGIN"); err != nil {
 		s.readers.put(c)
 		return nil, err

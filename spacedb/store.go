@@ -88,8 +88,9 @@ type Store struct {
 	trouble     error // why the last commit failed, nil if it did not
 	sweep       bool  // unsealed documents may be in the file that are not in memory
 	moments     moments
-	keepNodes   bool  // nothing is evicted: a prune goes on
-	lastRun     int64 // number of the last run, 0: not read yet
+	basesMoved  uint64 // how often a mirror's base did
+	keepNodes   bool   // nothing is evicted: a prune goes on
+	lastRun     int64  // number of the last run, 0: not read yet
 	closed      bool
 	cleanly     bool // nothing is left to seal or sweep: set by finish
 

@@ -180,3 +180,12 @@ CREATE VIEW attributes AS
   )
   SELECT walk.path AS path, CAST(xattr.name AS TEXT) AS name, xattr.value AS value
     FROM walk JOIN xattr ON xattr.node = walk.node;
+
+-- How a directory of a mirror looks while all that is directly in it is as the
+-- base has it. Follows from base; a missing row costs time.
+CREATE TABLE glance (
+  mirror INTEGER NOT NULL,
+  dir    BLOB    NOT NULL,       -- its path and "/"; '' is the root
+  sum    BLOB    NOT NULL,
+  PRIMARY KEY (mirror, dir)
+) WITHOUT ROWID;
