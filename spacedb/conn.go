@@ -3,6 +3,7 @@ package spacedb
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -127,17 +128,24 @@ func bindable(a any) driver.Value {
 }
 
 // exec runs a statement that returns nothing. Text and blobs are copied before
-// it returns.
+// it returns. It is asked as a query is: the driver binds and steps that in one
+// call of C, and what it executes in a call for each argument.
 func (c *conn) exec(query string, args ...any) error {
 	s, err := c.prepare(query, args)
 	if err != nil {
 		return err
 	}
-	_, err = s.prepared.(driver.StmtExecContext).ExecContext(context.Background(), s.args)
+	rows, err := s.prepared.(driver.StmtQueryContext).QueryContext(context.Background(), s.args)
 	for i := range s.args {
 		s.args[i].Value = nil // do not keep content alive
 	}
-	return engineError(err)
+	if err != nil {
+		return engineError(err)
+	}
+	if err = rows.Next(nil); err == io.EOF {
+		err = nil
+	}
+	return engineError(errors.Join(err, rows.Close()))
 }
 
 // query calls scan for each row until it returns an error. The row is reused.
