@@ -284,7 +284,7 @@ func sizes(t *testing.T, out *bytes.Buffer) {
 		b.ok(err)
 		_, err = tree.WriteAt(a.ID, text, 0)
 		b.ok(err)
-		for st := store.Status(); st.Unsealed+st.Unpacked > 0 || st.DurableSeq < st.Seq; st = store.Status() {
+		for st := store.Status(); st.Unsealed+st.Unpacked > 0 || st.TablesSeq < st.Seq; st = store.Status() {
 			time.Sleep(10 * time.Millisecond)
 		}
 	}

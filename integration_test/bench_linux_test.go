@@ -92,12 +92,12 @@ func (b *bench) withoutCommits(cpu string) contender {
 	return contender{"no commits", dir, func() {}}
 }
 
-// settled waits, for a while, until everything is durable, sealed and packed: what a
+// settled waits, for a while, until everything is in the tables, sealed and packed: what a
 // space does for history after the work would be counted as somebody else's work.
 func (b *bench) settled(space string) {
 	b.Helper()
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		if st := b.status(space); st.Seq == st.DurableSeq && st.Unsealed+st.Unpacked == 0 {
+		if st := b.status(space); st.Seq == st.TablesSeq && st.Unsealed+st.Unpacked == 0 {
 			break
 		}
 	}

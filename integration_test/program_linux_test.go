@@ -188,7 +188,7 @@ type status struct {
 	Conflicts  int
 	Goroutines int
 	Seq        uint64
-	DurableSeq uint64 `json:"durable_seq"`
+	TablesSeq  uint64 `json:"tables_seq"`
 	Unsealed   int
 	Unpacked   int
 	Commits    int

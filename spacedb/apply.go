@@ -1,10 +1,14 @@
 package spacedb
 
-// apply writes a batch as one transaction. When it returns without an error the
-// batch survives power loss: the connection commits with synchronous=FULL, and
-// the space row makes sure that there is something to sync.
-func (b *batch) apply(c *conn) error {
-	return c.inTx(func() error {
+// apply writes batches as one transaction. When it returns without an error they
+// survive power loss: the connection commits with synchronous=FULL, and the space
+// row makes sure that there is something to sync.
+func apply(c *conn, batches []*batch) error {
+	return c.inTx(func() error { return carryOut(c, batches) })
+}
+
+func carryOut(c *conn, batches []*batch) error {
+	for _, b := range batches {
 		for _, step := range []func(*conn) error{
 			b.applyPast, b.applyContent, b.applyPatches, b.applyNodes, b.applyEntries, b.applyRecords, b.applySeals, b.applyJournal,
 		} {
@@ -12,9 +16,13 @@ func (b *batch) apply(c *conn) error {
 				return err
 			}
 		}
-		return c.exec(`UPDATE space SET seq = ?, node = ?, chunk = ?, document = ?, revision = ?, nodes = ?, bytes = ?, clean = ?`,
-			b.seq, b.last.node, b.last.chunk, b.last.document, b.last.revision, b.usage.Nodes, b.usage.Bytes, b.clean)
-	})
+	}
+	if len(batches) == 0 {
+		return nil
+	}
+	b := batches[len(batches)-1]
+	return c.exec(`UPDATE space SET seq = ?, node = ?, chunk = ?, document = ?, revision = ?, nodes = ?, bytes = ?, clean = ?`,
+		b.seq, b.last.node, b.last.chunk, b.last.document, b.last.revision, b.usage.Nodes, b.usage.Bytes, b.clean)
 }
 
 func (b *batch) applyContent(c *conn) error {
@@ -29,6 +37,11 @@ func (b *batch) applyContent(c *conn) error {
 		}
 	}
 	for _, r := range b.chunks {
+		if r.part {
+			if err := r.complete(c); err != nil {
+				return err
+			}
+		}
 		if err := c.exec(`REPLACE INTO chunk (id, base, data) VALUES (?, 0, ?)`, r.id, nonNil(r.data)); err != nil {
 			return err
 		}

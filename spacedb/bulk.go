@@ -195,7 +195,7 @@ func (t *Tree) identifyAs(n *node, at, id string) (got bool, err error) {
 		}
 		n.history = known
 		s.detached.put(waits, detached{at: s.seq})
-		s.pending.add(`UPDATE document SET path = NULL, deleted = NULL WHERE id = ?`, n.document)
+		s.pending.add(takeUpDocument, n.document)
 		return true, nil
 	}
 	if err := t.identifyWaiting(n, at); err != nil || n.document != 0 {

@@ -12,8 +12,8 @@ import (
 // checkpointIfLong asks for a checkpoint when enough was written since the last
 // one; it does not wait for it. The file's size does not tell: SQLite starts
 // again at its beginning and leaves it as long as it is.
-func (s *Store) checkpointIfLong(b *batch) {
-	if s.walBytes.Add(b.walBytes()) > s.options.WAL {
+func (s *Store) checkpointIfLong(written int64) {
+	if s.walBytes.Add(written) > s.options.WAL {
 		signal(s.long)
 	}
 }

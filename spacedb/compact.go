@@ -63,6 +63,9 @@ func (s *Store) compactSome() (moved int, err error) {
 	if s.running != nil {
 		return 0, fmt.Errorf("a commit has failed, see spacefs status")
 	}
+	if err := s.dropRedo(); err != nil {
+		return 0, err
+	}
 	var free int64
 	if _, err = s.write.one(func(r row) error { free = r.int(0); return nil }, `PRAGMA freelist_count`); err != nil || free == 0 {
 		return 0, err

@@ -61,6 +61,9 @@ type entryRow struct {
 type chunkRow struct {
 	id   int64
 	data []byte
+	// Of a chunk that was stored before: what changed, and nothing else if to > 0.
+	from, to int64
+	part     bool // data is only that, as a record of the redo log has it
 }
 
 type extentRow struct {
@@ -150,7 +153,8 @@ func (s *Store) cutNode(b *batch, n *node, now int64) {
 		return
 	}
 	b.owner = append(b.owner, n)
-	n.inFlight, n.stored = true, true
+	n.inFlight++
+	n.stored = true
 	if bits&dirtyEntries != 0 {
 		s.cutEntries(b, n, now)
 	}
@@ -212,7 +216,12 @@ func (s *Store) cutContent(b *batch, n *node) {
 			n.lay(p)
 			spans = append(spans, p)
 		} else {
-			b.chunks = append(b.chunks, chunkRow{s.cutChunk(b, n, idx), pg.data})
+			row := chunkRow{data: pg.data}
+			before := n.chunkAt(idx)
+			if row.id = s.cutChunk(b, n, idx); row.id == before && !pg.whole && pg.lo < pg.hi {
+				row.from, row.to = pg.lo, pg.hi
+			}
+			b.chunks = append(b.chunks, row)
 		}
 		pg.dirty, pg.whole, pg.frozen = false, false, true
 		b.pages = append(b.pages, pg)

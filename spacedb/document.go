@@ -20,12 +20,18 @@ import "github.com/google/uuid"
 //   - A name among several of one node is the document's if it was last sealed
 //     under it; a document follows any other name nowhere.
 
+const (
+	makeDocument   = `INSERT INTO document (id, uuid) VALUES (?, ?)`
+	leaveDocument  = `UPDATE document SET path = ?, deleted = ? WHERE id = ?`
+	takeUpDocument = `UPDATE document SET path = NULL, deleted = NULL WHERE id = ?`
+)
+
 // detach leaves n's identity at path.
 func (t *Tree) detach(n *node, at string, now int64) {
 	s := t.store
 	s.detached.put(at, detached{n.history, s.seq})
 	s.anyDetached = true
-	s.pending.add(`UPDATE document SET path = ?, deleted = ? WHERE id = ?`, []byte(at), now, n.document)
+	s.pending.add(leaveDocument, []byte(at), now, n.document)
 }
 
 // identify gives a node without one the identity that waits at its path, or a
@@ -49,7 +55,7 @@ func (t *Tree) newDocument(n *node, id string) {
 	s := t.store
 	s.last.document++
 	n.history = history{document: s.last.document}
-	s.pending.add(`INSERT INTO document (id, uuid) VALUES (?, ?)`, n.document, id)
+	s.pending.add(makeDocument, n.document, id)
 }
 
 // identifyWaiting gives a node the identity that waits at its path, if one does.
@@ -73,7 +79,7 @@ func (t *Tree) identifyWaiting(n *node, at string) error {
 	if found.document != 0 {
 		n.history = found.history
 		s.detached.put(at, detached{at: s.seq})
-		s.pending.add(`UPDATE document SET path = NULL, deleted = NULL WHERE id = ?`, n.document)
+		s.pending.add(takeUpDocument, n.document)
 	}
 	return nil
 }

@@ -30,6 +30,7 @@ func (s *Store) finish() error {
 	// What every mirror has seen nobody asks for again. The last row stays, so
 	// that Snapshot.Unchanged can tell that nothing came after it.
 	s.pending.add(`DELETE FROM journal WHERE seq <= (SELECT coalesce(min(seq), 0) FROM mirror) AND seq < (SELECT max(seq) FROM journal)`)
+	s.pending.add(`DELETE FROM redo`)
 	s.mu.Unlock()
 	return errors.Join(err, s.Sync())
 }

@@ -32,6 +32,7 @@ func (t *Tree) discard(n *node, from, to int64) {
 			pg.whole = true
 			end := min(to-start, int64(len(pg.data)))
 			if begin := max(from-start, 0); begin < end {
+				pg.own()
 				clear(pg.data[begin:end])
 			}
 		}

@@ -96,7 +96,7 @@ func (s *Store) writtenNames(n *node) (places []place, err error) {
 // yet.
 func (s *Store) unwrittenNames(n *node, most int) (places []place) {
 	for _, d := range s.nodes {
-		if !d.isDir() || d.dirty == 0 && !d.inFlight {
+		if !d.isDir() || d.dirty == 0 && d.inFlight == 0 {
 			continue
 		}
 		for name, id := range d.dir.entries {

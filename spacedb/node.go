@@ -50,7 +50,7 @@ type node struct {
 	gone     bool // disposed: no operation may bring it back
 	stored   bool // the file has (or a running commit is writing) a row
 	dirty    dirtyBits
-	inFlight bool // a commit is writing it
+	inFlight int // commits that are writing it
 	pins     int
 	refs     uint64 // the kernel's
 	used     bool   // since the last sweep
@@ -144,7 +144,7 @@ func (n *node) blocks() int64 {
 
 // evictable: what waits to be sealed stays; what never is sealed, as junk, goes.
 func (s *Store) evictable(n *node) bool {
-	return n.dirty == 0 && !n.inFlight && n.pins == 0 && n.nlink > 0 && len(n.seals) == 0 && n.id != Root &&
+	return n.dirty == 0 && n.inFlight == 0 && n.pins == 0 && n.nlink > 0 && len(n.seals) == 0 && n.id != Root &&
 		s.unsealed[n.id] == nil
 }
 

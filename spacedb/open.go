@@ -235,6 +235,9 @@ func open(path string, o Options, lock *lockFile) (_ *Store, err error) {
 	if err = s.upgrade(); err != nil {
 		return nil, err
 	}
+	if err = redo(s.write); err != nil {
+		return nil, err
+	}
 	if s.checkpoint, err = openConn(path, modeWrite); err != nil {
 		return nil, err
 	}
@@ -278,6 +281,7 @@ func (s *Store) loadSpace() error {
 		return damaged("table space has no row")
 	}
 	s.durable.Store(s.seq)
+	s.committed.Store(s.seq)
 	_, err = s.meta.one(func(row) error { s.anyDetached = true; return nil },
 		`SELECT 1 FROM document WHERE path IS NOT NULL LIMIT 1`)
 	return err

@@ -42,7 +42,7 @@ func (s *Store) packSuperseded(ctx context.Context) error {
 		if len(now) == 0 {
 			return nil
 		}
-		if s.durable.Load() >= s.packedAt {
+		if s.committed.Load() >= s.packedAt {
 			clear(s.hanging)
 		}
 		var statements []statement

@@ -9,7 +9,8 @@ type page struct {
 	// What changed since the page was last clean: all of it, or from lo to hi.
 	whole  bool
 	lo, hi int64
-	frozen bool          // a commit is reading data: change a copy
+	frozen bool          // a commit is reading data: change another page
+	fixed  int64         // so many bytes of data are those of one that was frozen: change a copy
 	queued *list.Element // its place in the queue of clean pages, if any
 	node   *node
 	idx    int64
@@ -34,7 +35,7 @@ func (s *Store) putPage(n *node, idx int64) *page {
 }
 
 // writable returns the page to change; the caller says what changes. One that a
-// commit is reading is replaced by a copy; the commit keeps the old one.
+// commit is reading is replaced by another; the commit keeps the old one.
 func (s *Store) writable(n *node, idx int64) *page {
 	pg := n.pages[idx]
 	switch {
@@ -48,7 +49,7 @@ func (s *Store) writable(n *node, idx int64) *page {
 	case pg.frozen:
 		old := pg
 		pg = s.putPage(n, idx)
-		pg.data = append([]byte(nil), old.data...)
+		pg.data, pg.fixed = old.data, int64(len(old.data)) // who appends needs no copy
 	case pg.queued != nil:
 		s.unqueue(pg)
 	}
@@ -62,6 +63,9 @@ func (s *Store) writable(n *node, idx int64) *page {
 
 // put writes part into a page that is writable.
 func (s *Store) put(pg *page, from int64, part []byte) {
+	if from < pg.fixed {
+		pg.own()
+	}
 	before := int64(len(pg.data))
 	if gap := from - before; gap > 0 {
 		pg.data = append(pg.data, make([]byte, gap)...)
@@ -70,6 +74,13 @@ func (s *Store) put(pg *page, from int64, part []byte) {
 	pg.data = append(pg.data, part[copy(pg.data[from:], part):]...)
 	s.dirtyBytes.Add(int64(len(pg.data)) - before)
 	pg.changed(from, from+int64(len(part)))
+}
+
+// own comes before bytes that are there already change.
+func (pg *page) own() {
+	if pg.fixed > 0 {
+		pg.data, pg.fixed = append([]byte(nil), pg.data...), 0
+	}
 }
 
 func (pg *page) changed(from, to int64) {

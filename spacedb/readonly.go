@@ -37,12 +37,24 @@ func openReadOnly(path string, version int, o Options) (*Store, error) {
 	if s.meta, err = s.readers.get(); err == nil {
 		err = s.loadSpace()
 	}
+	if err == nil {
+		err = s.nothingToRedo()
+	}
 	if err != nil {
 		s.closeFiles() // they have nothing to add
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
 	s.sweep = false // it would have to be written
 	return s, nil
+}
+
+// nothingToRedo: what was durable would be missing otherwise.
+func (s *Store) nothingToRedo() error {
+	batches, err := unredone(s.meta)
+	if err == nil && len(batches) > 0 {
+		err = fmt.Errorf("%w, and was not closed: what was written last is still in its redo log; %s", ErrReadOnly, makeWritable)
+	}
+	return err
 }
 
 const makeWritable = "to go on, make it writable, or copy it to where it can be"

@@ -118,6 +118,7 @@ type Status struct {
 	Usage      Usage  `json:"usage"`
 	Seq        uint64 `json:"seq"`         // last operation
 	DurableSeq uint64 `json:"durable_seq"` // last operation known to survive power loss
+	TablesSeq  uint64 `json:"tables_seq"`  // last operation that every table has; the redo log has the rest
 	DirtyBytes int64  `json:"dirty_bytes"` // content in memory that is not durable yet
 	Commits    int64  `json:"commits"`     // transactions since open
 	Unsealed   int    `json:"unsealed"`    // documents changed since their last revision

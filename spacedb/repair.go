@@ -64,13 +64,27 @@ func (m *mender) did(where, format string, args ...any) {
 
 func (m *mender) mend() error {
 	for _, step := range []func() error{
-		m.indexes, m.counters, m.entries, m.names, m.orphans, m.documents, m.revisions, m.seals, m.extents, m.chunks, m.links, m.totals,
+		m.redo, m.indexes, m.counters, m.entries, m.names, m.orphans, m.documents, m.revisions, m.seals, m.extents, m.chunks, m.links, m.totals,
 	} {
 		if err := errors.Join(m.ctx.Err(), step()); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// redo carries out what a crash left in the redo log, so that what is mended is
+// what was durable. What cannot be read of it is lost.
+func (m *mender) redo() error {
+	batches, err := unredone(m.conn)
+	if errors.Is(err, ErrDamaged) {
+		m.did("redo", "what was written last before a crash cannot be read (%v), and is gone", err)
+		return m.conn.exec(`DELETE FROM redo`)
+	}
+	if err != nil {
+		return err
+	}
+	return carryOut(m.conn, batches)
 }
 
 // change runs a statement and says so, if it is needed for any row. count asks

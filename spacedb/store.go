@@ -56,11 +56,11 @@ type Store struct {
 	packing  sync.Mutex
 	hanging  map[int64]int
 	packedAt uint64
-	// committing serialises commits; it guards write
-	// and running.
+	// committing serialises commits; it guards write, running and redo.
 	committing sync.Mutex
 	write      *conn
 	running    *batch // cut and not durable yet
+	redo       redoLog
 	// checkpoint belongs to the checkpointer alone.
 	checkpoint *conn
 	readers    readerPool
@@ -95,6 +95,7 @@ type Store struct {
 	cleanly     bool // nothing is left to seal or sweep: set by finish
 
 	durable    atomic.Uint64 // every operation up to it survives power loss
+	committed  atomic.Uint64 // every operation up to it is in the tables
 	dirtyBytes atomic.Int64  // content waiting for a commit, or in one
 	usageNodes atomic.Int64
 	usageBytes atomic.Int64
@@ -237,6 +238,7 @@ func (s *Store) Status() Status {
 		Usage:      s.Usage(),
 		Seq:        s.seq,
 		DurableSeq: s.durable.Load(),
+		TablesSeq:  s.committed.Load(),
 		DirtyBytes: s.dirtyBytes.Load(),
 		Commits:    s.commits.Load(),
 		Unsealed:   len(s.unsealed),

@@ -131,6 +131,14 @@ CREATE TABLE source_directory (
   PRIMARY KEY (source, path)
 ) WITHOUT ROWID;
 
+-- The redo log: batches that somebody waited for and that are not in the other
+-- tables yet, those with a sequence number beyond the space's. Each row is a page
+-- of its own and written over in place; data is packed.
+CREATE TABLE redo (
+  id   INTEGER PRIMARY KEY,
+  data BLOB NOT NULL
+);
+
 -- An import with a manifest asks which documents are there already.
 CREATE INDEX document_uuid ON document (uuid);
 
