@@ -54,8 +54,16 @@ func short(what string) string {
 	return shown(what)
 }
 
+// conflictWord is what kind a conflict is of.
+func conflictWord(kind, attribute string) string {
+	if attribute == "" {
+		return kind
+	}
+	return kind + " " + shown(attribute)
+}
+
 func showConflict(w io.Writer, k spacedb.ConflictRecord) {
-	fmt.Fprintf(w, "%s  (%s)\n", shown(k.Path), k.Kind)
+	fmt.Fprintf(w, "%s  (%s)\n", shown(k.Path), conflictWord(k.Kind, k.Attribute))
 	for _, side := range []struct{ name, held string }{{"space", k.Space}, {"directory", k.Dir}, {"agreed on", k.Base}} {
 		fmt.Fprintf(w, "  %-9s  %s\n", side.name, short(side.held))
 	}

@@ -71,9 +71,9 @@ func nextLines(m materialize.Explanation) (lines []string) {
 	for _, n := range m.Next {
 		switch {
 		case n.Event == materialize.Contested && n.Winner == "":
-			lines = append(lines, fmt.Sprintf("conflict (%s): left alone (%s)", n.Conflict, n.Strategy))
+			lines = append(lines, fmt.Sprintf("conflict (%s): left alone (%s)", conflictWord(n.Conflict, n.Attribute), n.Strategy))
 		case n.Event == materialize.Contested:
-			lines = append(lines, fmt.Sprintf("conflict (%s): %s wins by %s", n.Conflict, n.Winner, n.Strategy))
+			lines = append(lines, fmt.Sprintf("conflict (%s): %s wins by %s", conflictWord(n.Conflict, n.Attribute), n.Winner, n.Strategy))
 		case n.Event == materialize.Errored:
 			lines = append(lines, "fails: "+n.Reason)
 		case n.Op == "leave":
@@ -93,7 +93,7 @@ func nextLines(m materialize.Explanation) (lines []string) {
 
 func showConflictFound(w io.Writer, e daemon.Explained) {
 	c := e.Conflict
-	fmt.Fprintf(w, "  conflict    %s, in run %d: ", c.Kind, c.Run)
+	fmt.Fprintf(w, "  conflict    %s, in run %d: ", conflictWord(c.Kind, c.Attribute), c.Run)
 	switch {
 	case c.Winner != "":
 		fmt.Fprintf(w, "the %s won by %s\n", c.Winner, c.Strategy)
@@ -118,6 +118,9 @@ func stateLine(s spacedb.State) string {
 	}
 	if s.Mode&spacedb.TypeMask != spacedb.TypeSymlink {
 		line += fmt.Sprintf(", mode %03o", s.Mode&spacedb.PermMask)
+	}
+	if list := attributeList(s); list != "" {
+		line += ", " + list
 	}
 	if s.Mtime != 0 {
 		line += ", modified " + time.Unix(0, s.Mtime).Local().Format(time.DateTime)

@@ -80,11 +80,17 @@ func showRun(c *cli.Context, s *daemon.Space, id int64) error {
 // actionLine is an action in one line: what, where, from what to what, and why.
 func actionLine(a spacedb.ActionRecord) string {
 	line := fmt.Sprintf("%-7s  %-6s  %s", a.Op, a.Side, shown(a.Path))
+	changes := attributeChanges(a)
 	switch {
 	case a.Error != "":
 		return line + "   failed: " + shown(a.Error)
+	case a.Op == "metadata":
+		line += "   " + changes
 	case a.Op != "adopt":
 		line += fmt.Sprintf("   %s → %s", stateWord(a.Before), stateWord(a.After))
+		if changes != "" {
+			line += ", " + changes
+		}
 	}
 	line += "   (" + a.Reason
 	if a.Lost {

@@ -58,6 +58,9 @@ func lineOf(e materialize.Event) string {
 	case materialize.Noticed:
 		return e.Reason
 	case materialize.Contested:
+		if e.Attribute != "" {
+			return attributeConflict(e)
+		}
 		if e.Winner == "" {
 			return fmt.Sprintf("conflict: %s (%s): left alone (%s)", e.Path, e.Conflict, e.Strategy)
 		}
@@ -77,6 +80,20 @@ func lineOf(e materialize.Event) string {
 		return summary(e)
 	}
 	return ""
+}
+
+// attributeConflict tells of one about an extended attribute.
+func attributeConflict(e materialize.Event) string {
+	line := fmt.Sprintf("conflict: %s (attribute %s): ", e.Path, e.Attribute)
+	lost := map[string]string{"space": e.Mirror, "directory": e.Space}
+	switch other, won := lost[e.Winner]; {
+	case !won:
+		return line + fmt.Sprintf("left alone (%s)", e.Strategy)
+	case other == "":
+		return line + fmt.Sprintf("%s wins by %s; the other had removed it", e.Winner, e.Strategy)
+	default:
+		return line + fmt.Sprintf("%s wins by %s; the other was %s", e.Winner, e.Strategy, other)
+	}
 }
 
 // summary is one line for a whole run. One that ended in an error has none: the
