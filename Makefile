@@ -23,7 +23,7 @@ help:
 	@echo 'make build   bin/spacefs'
 	@echo 'make check   format, vet (Linux and macOS), lint, layering, tests with the race detector'
 	@echo 'make bench   measure, beside other filesystems, and write docs/performance.md'
-	@echo 'make bench-exchange  export and import beside cp and git; writes docs/performance-exchange.md'
+	@echo 'make bench-exchange  exports and imports beside cp and git, and history; ten minutes, writes docs/performance-exchange.md'
 	@echo 'make bench-sync  measure syncs of 100,000 files beside git, cp, rsync, unison and rclone: docs/performance-sync.md'
 	@echo 'make crash   the long SIGKILL loops: 20 rounds of each'
 	@echo 'make power   2000 power cuts; make sabotage shows that they would find a broken engine'
