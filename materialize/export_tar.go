@@ -36,10 +36,24 @@ func (x *exporter) runTar(w io.Writer) (err error) {
 		return err
 	}
 	defer x.v.Close()
-	return x.recorded(func() error { return x.writeTar(tar.NewWriter(w)) })
+	return x.recorded(func() error {
+		t := &tarExport{exporter: x, out: &stream{w: w}}
+		t.w = tar.NewWriter(t.out)
+		if err := t.write(); err != nil {
+			return err
+		}
+		return t.out.pass()
+	})
 }
 
-func (x *exporter) writeTar(w *tar.Writer) error {
+// tarExport is an export to a tar stream.
+type tarExport struct {
+	*exporter
+	w   *tar.Writer
+	out *stream
+}
+
+func (x *tarExport) write() error {
 	p, err := x.plan()
 	if err != nil {
 		return err
@@ -51,10 +65,10 @@ func (x *exporter) writeTar(w *tar.Writer) error {
 	m := &manifest.Manifest{Header: p.header, Entries: p.entries}
 	text := m.Append(nil)
 	head := manifest.Entry{Kind: manifest.Document, Name: manifest.Name, Mode: 0o644, Size: int64(len(text)), Mtime: time.Now().UnixNano()}
-	if err := w.WriteHeader(tarHeader(&head)); err != nil {
+	if err := x.header(&head); err != nil {
 		return err
 	}
-	if _, err := w.Write(text); err != nil {
+	if _, err := x.w.Write(text); err != nil {
 		return err
 	}
 	x.options.Reporter.Tell(Event{Event: Progress, Phase: "export", Total: len(p.entries)})
@@ -67,12 +81,20 @@ func (x *exporter) writeTar(w *tar.Writer) error {
 		if e.Name == "" {
 			continue
 		}
-		if err := x.writeTarEntry(w, p, i); err != nil {
+		if err := x.entry(p, i); err != nil {
 			return fmt.Errorf("%s: %w", e.Path, err)
 		}
 		x.count(e)
 	}
-	return w.Close()
+	return x.w.Close()
+}
+
+func (x *tarExport) header(e *manifest.Entry) error {
+	h := tarHeader(e)
+	if err := x.w.WriteHeader(h); err != nil {
+		return err
+	}
+	return x.out.content(h.Size)
 }
 
 func tarHeader(e *manifest.Entry) *tar.Header {
@@ -88,14 +110,14 @@ func tarHeader(e *manifest.Entry) *tar.Header {
 	return h
 }
 
-func (x *exporter) writeTarEntry(w *tar.Writer, p *exportPlan, i int) error {
+func (x *tarExport) entry(p *exportPlan, i int) error {
 	e, s := &p.entries[i], &p.sources[i]
-	if err := w.WriteHeader(tarHeader(e)); err != nil {
+	if err := x.header(e); err != nil {
 		return err
 	}
 	switch {
 	case s.text != nil:
-		_, err := w.Write(s.text)
+		_, err := x.w.Write(s.text)
 		return err
 	case e.Kind != manifest.Document:
 		return nil
@@ -104,7 +126,7 @@ func (x *exporter) writeTarEntry(w *tar.Writer, p *exportPlan, i int) error {
 	if err != nil {
 		return err
 	}
-	n, err := io.Copy(w, content)
+	n, err := io.Copy(x.w, content)
 	if err == nil && n != e.Size {
 		err = errors.New("its content is not as long as it says")
 	}

@@ -47,21 +47,17 @@ func compressedWith(r *bufio.Reader) string {
 type countingReader struct {
 	r     io.Reader
 	read  int64
-	zeros int // bytes at the end of what was read, at most tarEnd
+	zeros int64 // bytes at the end of what was read
 }
-
-// tarEnd is how many zeros a tar stream ends with.
-const tarEnd = 2 * 512
 
 func (c *countingReader) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
 	c.read += int64(n)
-	tail := p[max(0, n-tarEnd):n]
-	zeros := len(tail) - len(bytes.TrimRight(tail, "\x00"))
-	if zeros == n {
-		zeros += c.zeros
+	zeros := n - len(bytes.TrimRight(p[:n], "\x00"))
+	if zeros < n {
+		c.zeros = 0
 	}
-	c.zeros = min(zeros, tarEnd)
+	c.zeros += int64(zeros)
 	return n, err
 }
 
@@ -78,7 +74,7 @@ func (t *tarImport) all() error {
 		if err := t.ctx.Err(); err != nil {
 			return err
 		}
-		h, err := t.in.Next()
+		h, err := t.next()
 		if err == io.EOF {
 			break
 		}
@@ -96,7 +92,7 @@ func (t *tarImport) all() error {
 	switch {
 	case t.raw.read == 0:
 		return errors.New("there is no tar stream on stdin")
-	case t.raw.zeros < tarEnd: // archive/tar does without its end
+	case !t.ended():
 		return errors.New("the tar stream is cut off; what came of it is imported")
 	}
 	if err := t.exportedDirs(); err != nil {
@@ -105,6 +101,18 @@ func (t *tarImport) all() error {
 	t.reportVanished()
 	return nil
 }
+
+// next goes on to the next header.
+func (t *tarImport) next() (*tar.Header, error) {
+	rest := &inflation{content: t.in, raw: t.raw, from: t.raw.read}
+	_, _ = io.Copy(io.Discard, rest) // what is wrong with it, Next says
+	t.raw.zeros = 0                  // of that content
+	return t.in.Next()
+}
+
+// ended says whether the stream has come to its end, which is two empty blocks.
+// For archive/tar one that was cut off between two files has, too.
+func (t *tarImport) ended() bool { return t.raw.zeros >= 2*tarBlock } // what fills up a content is less than one
 
 func (t *tarImport) entry(h *tar.Header, first bool) error {
 	name := strings.TrimSuffix(strings.TrimPrefix(h.Name, "./"), "/")
@@ -145,6 +153,9 @@ func (t *tarImport) manifest(first bool) error {
 	}
 	const most = 1 << 30
 	text, err := io.ReadAll(io.LimitReader(t.in, most+1))
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return errors.New("the tar stream is cut off in its manifest; nothing of it is imported")
+	}
 	if err == nil && len(text) > most {
 		err = fmt.Errorf("%w: it is too long", manifest.ErrInvalid)
 	}

@@ -1,0 +1,140 @@
+package integration_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// An export to a tar stream is killed: what came of it is no archive for tar, and
+// an import says that it is cut off.
+func TestCrashOfAnExportToTar(t *testing.T) {
+	needProgram(t, "tar")
+	b := newBench(t)
+	rng := seeded(t)
+	b.scatter(rng, "docs", exchanged)
+	for i := range exchanged { // most files end where a block does, and there a stream may not
+		text := make([]byte, i%9*512)
+		rng.Read(text)
+		b.ok(os.WriteFile(b.path("docs", "00", "00", fmt.Sprint("full-", i)), text, 0o644))
+	}
+	b.done("init", "docs.space", "--from", "docs")
+	start := time.Now()
+	b.sh(b.bin + " export -q docs.space - > whole.tar && tar tf whole.tar")
+	usual := time.Since(start)
+	interrupted := 0
+	for range crashRounds(t) {
+		if b.killedStream(time.Duration(rng.Int63n(int64(usual))), "exec "+b.bin+" export docs.space - > cut.tar") {
+			continue
+		}
+		interrupted++
+		b.refused("cut.tar")
+	}
+	b.Logf("%d of %d were interrupted", interrupted, crashRounds(t))
+}
+
+// refused: a stream passes for whole neither with tar nor with us.
+func (b *bench) refused(stream string) {
+	b.Helper()
+	info, err := os.Stat(b.path(stream))
+	b.ok(err)
+	if info.Size() > 0 { // nothing is an empty archive for GNU tar
+		var exit *exec.ExitError
+		if out, err := exec.Command("tar", "tf", b.path(stream)).CombinedOutput(); !errors.As(err, &exit) {
+			b.Errorf("tar takes %d bytes for whole: %.300s", info.Size(), out)
+		}
+	}
+	b.sh("rm -f other.space")
+	b.done("init", "-q", "other.space")
+	if out, err := b.fed(stream, "import", "other.space", "-"); err == nil {
+		b.Errorf("an import takes %d bytes for whole: %s", info.Size(), out)
+	} else if !strings.Contains(out, "cut off") && !strings.Contains(out, "no tar stream") && !strings.Contains(out, "truncated") {
+		b.Errorf("an import says of it: %s", out)
+	}
+	b.sound("other.space")
+}
+
+// fed runs a command with a file as its stdin.
+func (b *bench) fed(from string, args ...string) (string, error) {
+	b.Helper()
+	in, err := os.Open(b.path(from))
+	b.ok(err)
+	defer in.Close()
+	cmd := b.command(args...)
+	cmd.Stdin = in
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// killedStream is killed for a shell's command, which execs ours.
+func (b *bench) killedStream(after time.Duration, script string) (done bool) {
+	b.Helper()
+	cmd := exec.Command("sh", "-c", script)
+	cmd.Dir = b.dir
+	b.ok(cmd.Start())
+	timer := time.AfterFunc(after, func() { _ = cmd.Process.Kill() })
+	defer timer.Stop()
+	return cmd.Wait() == nil
+}
+
+// An import of a tar stream is killed: the space is sound, holds nothing that the
+// stream has not, and the next import finishes.
+func TestCrashOfAnImportFromTar(t *testing.T) {
+	needProgram(t, "tar")
+	b := newBench(t)
+	rng := seeded(t)
+	b.scatter(rng, "docs", exchanged)
+	b.done("init", "docs.space", "--from", "docs")
+	b.sh(b.bin + " export -q docs.space - > ours.tar && tar cf theirs.tar -C docs .")
+	for _, archive := range []string{"ours.tar", "theirs.tar"} {
+		b.crashOfAnImportFromTar(rng, archive)
+	}
+}
+
+func (b *bench) crashOfAnImportFromTar(rng *rand.Rand, archive string) {
+	b.Helper()
+	whole := b.hashes("docs")
+	restart := func() { b.sh("rm -rf got.space* half"); b.done("init", "-q", "got.space") }
+	restart()
+	start := time.Now()
+	if out, err := b.fed(archive, "import", "got.space", "-"); err != nil {
+		b.Fatalf("%v: %s", err, out)
+	}
+	usual := time.Since(start)
+	interrupted := 0
+	for range crashRounds(b.T) {
+		restart()
+		if !b.killedStream(time.Duration(rng.Int63n(int64(usual))), "exec "+b.bin+" import got.space - < "+archive) {
+			interrupted++
+		}
+		b.sound("got.space")
+		b.done("export", "-q", "got.space", "half")
+		half := b.hashes("half")
+		delete(half, ".spacefs-manifest.jsonl")
+		for path, sum := range half {
+			if whole[path] != sum {
+				b.Errorf("%s is not what the stream has", path)
+			}
+		}
+		if out, err := b.fed(archive, "import", "got.space", "-"); err != nil {
+			b.Errorf("again: %v: %s", err, out)
+		}
+		b.sound("got.space")
+		b.agree("got.space", "docs")
+		if archive == "ours.tar" && !slices.Equal(b.ids("got.space"), b.ids("docs.space")) {
+			b.Error("the documents have other ids")
+		}
+	}
+	b.Logf("%s: %d of %d were interrupted", archive, interrupted, crashRounds(b.T))
+}
+
+func (b *bench) ids(space string) []string {
+	b.Helper()
+	return strings.Split(b.done("sql", "--csv", space, "SELECT path, id FROM documents ORDER BY path"), "\n")
+}
