@@ -73,6 +73,6 @@ func (x *exporter) tellAct(p *exportPlan, n *exportName) {
 		x.result.Left++
 		x.fail(n.name, errors.New("it changed in the space, and was edited here since it was exported; left alone. Import the edit, or remove the file"))
 	case actForeign:
-		x.fail(n.name, errors.New("something that the export did not write is in the way"))
+		x.fail(n.name, errors.New("something that the export did not write is in the way; move it away and export again"))
 	}
 }

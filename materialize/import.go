@@ -68,6 +68,9 @@ func (m *importer) run(dir string, from func(*importer, string) error) (err erro
 		return fmt.Errorf("--into %s: that is no path in the space", into)
 	}
 	if dir != "-" {
+		if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+			return fmt.Errorf("%s is not a directory; a tar stream comes from stdin: import SPACE - <FILE", dir)
+		}
 		if m.root, err = os.OpenRoot(dir); err != nil {
 			return err
 		}

@@ -35,6 +35,8 @@ func (m *importer) judge(a *arrival) (f fate, err error) {
 	switch {
 	case errors.Is(err, spacedb.ErrNotFound):
 		return fate{path: a.path, expect: spacedb.Guard{Absent: true}, arrives: true}, nil
+	case errors.Is(err, spacedb.ErrNotDir):
+		return f, errors.New("the space has no directory above it, but something else")
 	case err != nil:
 		return f, err
 	case have.IsDir():

@@ -40,6 +40,15 @@ func isPath(p string) bool {
 	return p != ""
 }
 
+func hasLongName(p string) bool {
+	for name := range strings.SplitSeq(p, "/") {
+		if len(name) > spacedb.MaxName {
+			return true
+		}
+	}
+	return false
+}
+
 // freeName is the path with " (imported)", " (imported 2)", … before the
 // extension.
 func (m *importer) freeName(to string) (string, error) {

@@ -129,7 +129,10 @@ func (t *tarImport) entry(h *tar.Header, first bool) error {
 	if isPath(name) {
 		to, e, made = t.pathOf(name)
 	}
-	if !isPath(to) || strings.IndexByte(to, 0) >= 0 {
+	switch {
+	case hasLongName(to):
+		return t.failed(h.Name, fmt.Errorf("refused: a name in it is longer than %d bytes", spacedb.MaxName))
+	case !isPath(to) || strings.IndexByte(to, 0) >= 0:
 		return t.failed(h.Name, errors.New("refused: it is no path below the top"))
 	}
 	if made || !t.wanted(to, h.Typeflag == tar.TypeDir) {
