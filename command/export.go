@@ -26,7 +26,7 @@ func exportCommand() *cli.Command {
 			&cli.StringFlag{Name: "at", Usage: "as it was at `MOMENT`: a time, an age (3d), run:N, before:N, or PATH@REV, when that revision came to be"},
 			&cli.StringSliceFlag{Name: "include", Usage: "only what matches `PATTERN`, as in .gitignore; may be repeated"},
 			&cli.StringSliceFlag{Name: "exclude", Usage: "not what matches `PATTERN`; may be repeated"},
-			&cli.BoolFlag{Name: "metadata", Usage: "NAME.meta.json beside each document: id, times, revision"},
+			&cli.BoolFlag{Name: "metadata", Usage: "NAME.meta.json beside each document: id, times, revision; and extended attributes (user.*)"},
 			&cli.BoolFlag{Name: "index", Usage: "hierarchical: a table of contents in each folder"},
 			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "say what would be done, and do nothing"},
 			eventsFlag, quietFlag,

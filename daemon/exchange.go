@@ -54,6 +54,7 @@ type ImportRequest struct {
 	Include    []string               `json:"include,omitempty"`
 	Exclude    []string               `json:"exclude,omitempty"`
 	NoManifest bool                   `json:"no_manifest,omitempty"`
+	Metadata   bool                   `json:"metadata,omitempty"`
 }
 
 // Import brings a directory, or a tar stream that it reads from in, into the
@@ -68,7 +69,8 @@ func (s *Space) Import(ctx context.Context, r ImportRequest, report materialize.
 
 func (s *service) importFrom(ctx context.Context, r ImportRequest, report materialize.Reporter, data io.Writer) (any, error) {
 	o := materialize.ImportOptions{
-		Into: r.Into, OnConflict: r.OnConflict, Variant: r.Variant, Include: r.Include, Exclude: r.Exclude, NoManifest: r.NoManifest, Reporter: report,
+		Into: r.Into, OnConflict: r.OnConflict, Variant: r.Variant, Include: r.Include, Exclude: r.Exclude, NoManifest: r.NoManifest, Metadata: r.Metadata,
+		Reporter: report,
 	}
 	if r.Dir == streamed {
 		return materialize.ImportTar(ctx, s.store, data.(stream), o)

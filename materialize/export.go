@@ -19,7 +19,7 @@ type ExportOptions struct {
 	Variant          fold.Variant
 	Include, Exclude []string        // patterns, as gitignore has them; no Include: everything
 	At               *spacedb.Moment // nil: now
-	Metadata         bool            // NAME.meta.json beside each document
+	Metadata         bool            // NAME.meta.json beside each document, and extended attributes
 	Index            bool            // a table of contents in each folder
 	// Incremental brings what an earlier export wrote up to date.
 	Incremental bool
@@ -79,6 +79,8 @@ type exporter struct {
 
 	root *os.Root
 	v    *spacedb.Snapshot
+	// readsAttributes: extended ones count, and the filesystem has some.
+	readsAttributes bool
 }
 
 // run chooses between a new export and one that goes on with an earlier.

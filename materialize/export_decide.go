@@ -1,6 +1,9 @@
 package materialize
 
-import "spacefs/materialize/manifest"
+import (
+	"spacefs/internal/attributes"
+	"spacefs/materialize/manifest"
+)
 
 // What an incremental export does with one name is decided here, from values:
 //
@@ -33,6 +36,8 @@ type diskState struct {
 	kind   manifest.Kind // "": nothing; special: nothing that an export writes
 	sha256 [32]byte
 	target string
+	// attributes are the extended ones, in an export with metadata.
+	attributes attributes.Set
 }
 
 const special manifest.Kind = "special"
@@ -86,7 +91,7 @@ func sameExport(a, b *manifest.Entry) bool {
 
 func sameLooks(want *manifest.Entry, had []*manifest.Entry) bool {
 	for _, h := range had {
-		if h.Mode == want.Mode && (h.Mtime == want.Mtime || want.Kind == manifest.Directory) {
+		if h.Mode == want.Mode && h.Attributes == want.Attributes && (h.Mtime == want.Mtime || want.Kind == manifest.Directory) {
 			return true
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"spacefs/internal/attributes"
 	"spacefs/materialize/fold"
 	"spacefs/materialize/manifest"
 )
@@ -23,6 +24,8 @@ type documentMetadata struct {
 	Revision int       `json:"revision,omitempty"`
 	Mode     string    `json:"mode"`
 	Modified time.Time `json:"modified"`
+	// Attributes are the extended ones.
+	Attributes attributes.Set `json:"attributes,omitempty"`
 }
 
 // addMetadata puts a description beside each document.
@@ -33,7 +36,7 @@ func (p *exportPlan) addMetadata(names *fold.Names) {
 			continue
 		}
 		m := documentMetadata{
-			ID: e.ID, Path: e.Path, Size: e.Size, Revision: e.Revision, Mode: fmt.Sprintf("%04o", e.Mode), Modified: time.Unix(0, e.Mtime).UTC(),
+			ID: e.ID, Path: e.Path, Size: e.Size, Revision: e.Revision, Mode: fmt.Sprintf("%04o", e.Mode), Modified: time.Unix(0, e.Mtime).UTC(), Attributes: e.Attributes,
 		}
 		if p.sources[i].hashed {
 			m.SHA256 = fmt.Sprintf("%x", e.SHA256)

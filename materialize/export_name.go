@@ -61,7 +61,7 @@ func (x *exporter) tellAct(p *exportPlan, n *exportName) {
 		x.tell(exportOp(want), n.name, reason)
 		x.count(want)
 	case actTouch:
-		x.tell("chmod", n.name, "changed in the space")
+		x.tell(touchOp(want, n.had), n.name, "changed in the space")
 	case actRemove:
 		x.tell("remove", n.name, "gone from the space")
 		x.result.Removed++
@@ -75,4 +75,15 @@ func (x *exporter) tellAct(p *exportPlan, n *exportName) {
 	case actForeign:
 		x.fail(n.name, errors.New("something that the export did not write is in the way; move it away and export again"))
 	}
+}
+
+// touchOp is the word for what is touched: mode and time, or extended attributes
+// alone.
+func touchOp(want *manifest.Entry, had []*manifest.Entry) string {
+	for _, h := range had {
+		if h.Mode == want.Mode && h.Mtime == want.Mtime {
+			return "metadata"
+		}
+	}
+	return "chmod"
 }

@@ -50,6 +50,11 @@ func (x *exporter) plan() (*exportPlan, error) {
 			x.result.Notices = append(x.result.Notices, it.Path+": skipped, special file")
 			return nil
 		}
+		if x.options.Metadata && x.options.At == nil { // attributes have no past
+			if err := x.addAttributes(&it); err != nil {
+				return err
+			}
+		}
 		p.add(it)
 		return nil
 	})
@@ -88,7 +93,7 @@ func (x *exporter) header() manifest.Header {
 
 func (p *exportPlan) add(it spacedb.Item) {
 	a := it.Attr
-	e := manifest.Entry{Path: it.Path, Mode: a.Perm(), Mtime: a.Mtime, ID: it.ID}
+	e := manifest.Entry{Path: it.Path, Mode: a.Perm(), Mtime: a.Mtime, ID: it.ID, Attributes: it.Attributes}
 	s := exportSource{}
 	switch {
 	case a.IsDir():

@@ -61,12 +61,27 @@ func (x *exporter) carryOut(p *exportPlan, todo []*exportName, next *manifest.Ma
 	for _, n := range todo {
 		switch e := n.entry(p); {
 		case n.act == actWrite && e.Kind == manifest.Directory:
-			do(n, func() error { return disk.mkdir(n.name, e.Mode) })
+			do(n, func() error {
+				if err := disk.mkdir(n.name, e.Mode); err != nil {
+					return err
+				}
+				if !x.readsAttributes {
+					return nil
+				}
+				return x.attributeExported(disk, &exportName{name: n.name}, e.Attributes)
+			})
 			dirs[n.name] = true
 		case n.act == actWrite:
 			do(n, func() error { return x.putInPlace(staged, n) })
 		case n.act == actTouch:
-			do(n, func() error { return x.touchExported(e) })
+			do(n, func() error {
+				if x.readsAttributes {
+					if err := x.attributeExported(disk, n, e.Attributes); err != nil {
+						return err
+					}
+				}
+				return x.touchExported(e)
+			})
 		case n.act != actRemove:
 			x.tellAct(p, n)
 		}
@@ -93,6 +108,9 @@ func (x *exporter) stage(p *exportPlan, todo []*exportName) (map[*exportName]str
 			continue
 		}
 		e := p.entries[n.want]
+		if x.readsAttributes {
+			e.Attributes = n.attributesToBe(e.Attributes)
+		}
 		e.Name = stagedDir + "/" + strconv.Itoa(len(part.entries))
 		index[len(part.entries)] = n
 		staged[n] = e.Name
@@ -102,6 +120,9 @@ func (x *exporter) stage(p *exportPlan, todo []*exportName) (map[*exportName]str
 	x.options.Reporter.Tell(Event{Event: Progress, Phase: "export", Total: len(part.entries)})
 	if err := x.writeFiles(w); err != nil {
 		return nil, x.nothingDone(err)
+	}
+	for i, not := range w.refused {
+		x.failAttributes(index[i].name, not)
 	}
 	for i, err := range w.failed {
 		n := index[i]

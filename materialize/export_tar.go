@@ -98,7 +98,7 @@ func (x *tarExport) header(e *manifest.Entry) error {
 }
 
 func tarHeader(e *manifest.Entry) *tar.Header {
-	h := &tar.Header{Format: tar.FormatPAX, Name: e.Name, Mode: int64(e.Mode), ModTime: time.Unix(0, e.Mtime)}
+	h := &tar.Header{Format: tar.FormatPAX, Name: e.Name, Mode: int64(e.Mode), ModTime: time.Unix(0, e.Mtime), PAXRecords: paxRecords(e.Attributes)}
 	switch e.Kind {
 	case manifest.Directory:
 		h.Typeflag, h.Name = tar.TypeDir, e.Name+"/"

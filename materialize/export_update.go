@@ -63,6 +63,7 @@ func sameHeader(a, b manifest.Header) bool {
 
 // decide returns the names at which there is something to do or to say, sorted.
 func (x *exporter) decide(p *exportPlan, had *exportState, same []bool) []*exportName {
+	x.readsAttributes = x.options.Metadata && takesAttributes(x.root)
 	names := make(map[string]*exportName, len(p.entries))
 	at := func(name string) *exportName {
 		n := names[name]
@@ -75,6 +76,9 @@ func (x *exporter) decide(p *exportPlan, had *exportState, same []bool) []*expor
 	looks := make(map[string]bool, len(same))
 	for i := range had.done.Entries {
 		if e := &had.done.Entries[i]; e.Name != "" {
+			if !x.options.Metadata {
+				e.Attributes = "" // nobody asks for them any more
+			}
 			at(e.Name).had = append(at(e.Name).had, e)
 			looks[e.Name] = same[i]
 		}
@@ -82,6 +86,9 @@ func (x *exporter) decide(p *exportPlan, had *exportState, same []bool) []*expor
 	if had.next != nil {
 		for i := range had.next.Entries {
 			if e := &had.next.Entries[i]; e.Name != "" {
+				if !x.options.Metadata {
+					e.Attributes = ""
+				}
 				at(e.Name).had = append(at(e.Name).had, e)
 			}
 		}
@@ -105,6 +112,9 @@ func (x *exporter) decide(p *exportPlan, had *exportState, same []bool) []*expor
 			err = errors.New("what should be its directory is something else")
 		} else {
 			n.disk, n.stamp, err = lookAt(x.root, n.name)
+			if err == nil {
+				err = x.attributesOnDisk(n)
+			}
 		}
 		if err != nil {
 			n.failed = true

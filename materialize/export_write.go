@@ -31,13 +31,16 @@ type treeWriter struct {
 	batches chan fileBatch
 	workers sync.WaitGroup
 
-	mu     sync.Mutex
-	failed map[int]error // by index of the entry
-	fatal  error         // nothing more can be written
+	noAttributes bool // the filesystem has none
+
+	mu      sync.Mutex
+	failed  map[int]error     // by index of the entry
+	refused map[int][]refused // attributes, likewise
+	fatal   error             // nothing more can be written
 }
 
 func newTreeWriter(p *exportPlan, root *os.Root) *treeWriter {
-	return &treeWriter{plan: p, root: root, batches: make(chan fileBatch, 8), failed: map[int]error{}}
+	return &treeWriter{plan: p, root: root, batches: make(chan fileBatch, 8), failed: map[int]error{}, refused: map[int][]refused{}}
 }
 
 // writeTree fills dir, an empty directory: the files, the manifest, and then
@@ -58,6 +61,9 @@ func (x *exporter) writeTree(dir string) error {
 		return x.nothingDone(err)
 	}
 	written := x.account(plan, w.failed)
+	for i, not := range w.refused {
+		x.failAttributes(plan.entries[i].Name, not)
+	}
 	if err := writeManifest(root, manifest.Name, written); err != nil {
 		return err
 	}
@@ -66,6 +72,9 @@ func (x *exporter) writeTree(dir string) error {
 
 // writeFiles makes the whole tree below w.root.
 func (x *exporter) writeFiles(w *treeWriter) error {
+	if w.noAttributes = x.options.Metadata && !takesAttributes(w.root); w.noAttributes {
+		x.result.Notices = append(x.result.Notices, "extended attributes are in the manifest only: the filesystem of "+x.dir+" has none")
+	}
 	for range max(2, runtime.GOMAXPROCS(0)) {
 		w.workers.Add(1)
 		go w.work()
@@ -82,7 +91,7 @@ func (x *exporter) writeFiles(w *treeWriter) error {
 	}
 	for i := len(groups) - 1; i >= 0; i-- { // children first: they change their parents
 		if g := groups[i]; g.inner && g.own >= 0 {
-			w.note(g.own, w.finishDir(&w.plan.entries[g.own]))
+			w.note(g.own, w.finishDir(g.own))
 		}
 	}
 	return nil
@@ -110,8 +119,7 @@ func (w *treeWriter) batch(b fileBatch) {
 		w.note(f.index, w.file(d, f.index, bytesOnce{f.data}))
 	}
 	if b.finish >= 0 {
-		e := &w.plan.entries[b.finish]
-		w.note(b.finish, finish(d, e))
+		w.note(b.finish, w.finish(d, b.finish))
 	}
 }
 
@@ -149,6 +157,9 @@ func (w *treeWriter) file(d *os.File, i int, content io.Reader) error {
 		defer func() { h.Sum(e.SHA256[:0]) }()
 	}
 	if _, err = io.Copy(to, content); err == nil {
+		err = w.attribute(f.fd, i)
+	}
+	if err == nil {
 		err = f.chmod(e.Mode)
 	}
 	if err = errors.Join(err, f.close()); err != nil {
@@ -177,17 +188,22 @@ func (w *treeWriter) stopped() error {
 	return w.fatal
 }
 
-func (w *treeWriter) finishDir(e *manifest.Entry) error {
-	d, err := openOrMake(w.root, e.Name)
+func (w *treeWriter) finishDir(i int) error {
+	d, err := openOrMake(w.root, w.plan.entries[i].Name)
 	if err != nil {
 		return err
 	}
 	defer d.Close()
-	return finish(d, e)
+	return w.finish(d, i)
 }
 
-// finish gives a directory its time, and then its mode, which may close it.
-func finish(d *os.File, e *manifest.Entry) error {
+// finish gives a directory its attributes and time, and then its mode, which may
+// close it.
+func (w *treeWriter) finish(d *os.File, i int) error {
+	e := &w.plan.entries[i]
+	if err := w.attribute(int(d.Fd()), i); err != nil {
+		return err
+	}
 	if err := setTime(d, ".", e.Mtime); err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ func runImport(ctx context.Context, store *spacedb.Store, dir string, o ImportOp
 		o.OnConflict = Overwrite
 	}
 	start := time.Now()
-	m := &importer{ctx: ctx, options: o, store: store, made: map[string]struct{}{}}
+	m := &importer{ctx: ctx, options: o, store: store, made: map[string]struct{}{}, fresh: map[string]struct{}{}}
 	err := m.run(dir, from)
 	r := m.result
 	conclude(o.Reporter, Event{
@@ -52,8 +52,12 @@ type importer struct {
 	root   *os.Root
 	origin *origin             // nil: what is imported is no export
 	made   map[string]struct{} // directories of the space that are known to be there
+	fresh  map[string]struct{} // those of them that this import made
 	astray bool                // something came not, or elsewhere, because its path was taken
 	dirs   []arrivedDir        // get their time last: what comes into them changes it
+
+	withAttributes  bool // extended ones are brought
+	readsAttributes bool // and the source's filesystem, or the stream, has some
 }
 
 // run is the run.
@@ -85,6 +89,7 @@ func (m *importer) run(dir string, from func(*importer, string) error) (err erro
 	m.tree = m.store.Tree(spacedb.Actor{Origin: spacedb.OriginImport, Run: run.ID})
 	m.options.Reporter.Tell(Event{Event: Started, Kind: "import", Run: run.ID, Space: m.store.File(), Directory: dir})
 	m.options.Reporter.Tell(Event{Event: Progress, Phase: "import"})
+	m.decideAttributes()
 	if err = m.ensureDir(m.options.Into); err == nil {
 		err = errors.Join(from(m, dir), m.finishDirs())
 	}

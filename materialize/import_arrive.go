@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"spacefs/conflict"
+	"spacefs/internal/attributes"
 	"spacefs/materialize/manifest"
 	"spacefs/spacedb"
 )
@@ -17,7 +18,8 @@ type arrival struct {
 	stat  stamp
 	entry *manifest.Entry // nil: no manifest knows it
 	sum   spacedb.Hash
-	data  []byte // of a small one
+	data  []byte         // of a small one
+	attrs attributes.Set // extended, if they are asked for
 }
 
 // attributes are the mode and time that an arrival gets: those of the manifest
@@ -43,6 +45,9 @@ func (m *importer) placeSmall(list []*arrival) error {
 			return err
 		}
 		if !f.arrives {
+			if err := m.failed(a.from, m.attributeUnchanged(a, f)); err != nil {
+				return err
+			}
 			continue
 		}
 		dir, name := splitPath(f.path)
@@ -80,7 +85,7 @@ type waitingArrival struct {
 func (m *importer) placeLarge(a *arrival, content io.Reader) error {
 	f, err := m.judge(a)
 	if err != nil || !f.arrives {
-		return err
+		return errors.Join(err, m.attributeUnchanged(a, f))
 	}
 	dir, _ := splitPath(f.path)
 	if err := m.ensureDir(dir); err != nil {
@@ -107,7 +112,14 @@ func (m *importer) place(a *arrival, f fate, staged *spacedb.Staged) error {
 // placed counts and tells what became of a document.
 func (m *importer) placed(a *arrival, f fate, p spacedb.Placed) error {
 	after := spacedb.State{Mode: spacedb.TypeRegular | p.Attr.Perm()&permMask, SHA256: a.sum, Mtime: p.Attr.Mtime}
-	return m.came(a.from, f, conflict.Write, after, p)
+	err := error(nil)
+	if p.Err == nil {
+		err = m.attributeArrival(a, &f, &after, p.Attr)
+	}
+	if cameErr := m.came(a.from, f, conflict.Write, after, p); cameErr != nil {
+		return cameErr
+	}
+	return m.failed(a.from, err)
 }
 
 func (m *importer) came(from string, f fate, op conflict.Op, after spacedb.State, p spacedb.Placed) error {

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"spacefs/conflict"
+	"spacefs/internal/attributes"
+	"spacefs/materialize/manifest"
 	"spacefs/spacedb"
 )
 
@@ -14,10 +16,13 @@ type arrivedDir struct {
 	path  string
 	perm  uint32
 	mtime int64
+	attrs attributes.Set  // extended
+	entry *manifest.Entry // nil: no manifest knows it
 }
 
 // directory makes a directory, unless it is there.
-func (m *importer) directory(to string, perm uint32, mtime int64) error {
+func (m *importer) directory(d arrivedDir) error {
+	to, perm, mtime := d.path, d.perm, d.mtime
 	if isReserved(to) {
 		return errReserved
 	}
@@ -35,10 +40,11 @@ func (m *importer) directory(to string, perm uint32, mtime int64) error {
 			return err
 		} else {
 			m.note(to, conflict.Mkdir, spacedb.State{}, directoryState(perm, mtime))
+			m.fresh[to] = struct{}{}
 		}
 		m.made[to] = struct{}{}
 	}
-	m.dirs = append(m.dirs, arrivedDir{to, perm, mtime})
+	m.dirs = append(m.dirs, d)
 	return nil
 }
 
@@ -70,6 +76,7 @@ func (m *importer) ensureDir(path string) error {
 	switch {
 	case err == nil:
 		m.note(path, conflict.Mkdir, spacedb.State{}, directoryState(0o755, now))
+		m.fresh[path] = struct{}{}
 	case errors.Is(err, spacedb.ErrChanged):
 		err = m.mustBeDir(path)
 	}
@@ -104,6 +111,9 @@ func (m *importer) finishDirs() error {
 		}
 		if err == nil && a.Perm()&permMask != d.perm&permMask {
 			m.note(d.path, conflict.Chmod, directoryState(a.Perm(), a.Mtime), directoryState(d.perm, d.mtime))
+		}
+		if err == nil && m.withAttributes {
+			err = m.attributeDir(d)
 		}
 		if err := m.failed(d.path, err); err != nil {
 			return err

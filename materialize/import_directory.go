@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"sync"
 
+	"spacefs/internal/attributes"
 	"spacefs/spacedb"
 )
 
@@ -120,7 +121,14 @@ func (d *directoryImport) visit(f *found) error {
 		if e != nil {
 			mtime = e.Mtime
 		}
-		return d.failed(f.path, d.directory(to, perm, mtime))
+		var attrs attributes.Set
+		if d.readsAttributes {
+			var err error
+			if attrs, err = attributesAt(d.root, f.path); err != nil {
+				return d.failed(f.path, err)
+			}
+		}
+		return d.failed(f.path, d.directory(arrivedDir{path: to, perm: perm, mtime: mtime, attrs: attrs, entry: e}))
 	case spacedb.TypeSymlink:
 		target, err := d.root.Readlink(f.path)
 		if err == nil {
@@ -206,7 +214,7 @@ func (m *importer) exportedDirs() error {
 	for i := range m.origin.Entries {
 		e := &m.origin.Entries[i]
 		if e.Name == "" && m.wanted(e.Path, true) {
-			if err := m.failed(e.Path, m.directory(join(m.options.Into, e.Path), e.Mode, e.Mtime)); err != nil {
+			if err := m.failed(e.Path, m.directory(arrivedDir{path: join(m.options.Into, e.Path), perm: e.Mode, mtime: e.Mtime, entry: e})); err != nil {
 				return err
 			}
 		}

@@ -15,6 +15,7 @@ type fate struct {
 	expect  spacedb.Guard
 	before  spacedb.State // what is there
 	arrives bool
+	there   bool // it does not arrive, because the space has it
 }
 
 // judge decides where an arrival goes, or that it need not come.
@@ -52,7 +53,7 @@ func (m *importer) judge(a *arrival) (f fate, err error) {
 		switch {
 		case sealed && sum == a.sum || untouched:
 			m.result.Unchanged++
-			return f, nil
+			return fate{there: true}, nil
 		case a.entry != nil && sealed && spacedb.Hash(a.entry.SHA256) == sum:
 			return m.replace(a.path, have) // only here was it edited
 		}

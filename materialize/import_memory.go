@@ -33,7 +33,7 @@ func (m *importer) recall(dir string) (*sourceMemory, error) {
 		return nil, nil
 	}
 	s := &sourceMemory{
-		source: sourcePath(dir), into: m.options.Into, began: m.store.Seq(), seen: map[string][]byte{},
+		source: m.sourceOf(dir), into: m.options.Into, began: m.store.Seq(), seen: map[string][]byte{},
 		spoiled: map[string]struct{}{}, rest: map[string]*reader{}, now: time.Now(),
 	}
 	seen, known, err := m.store.Source(s.source, s.into)
@@ -49,6 +49,15 @@ func (m *importer) recall(dir string) (*sourceMemory, error) {
 	}
 	s.had = seen.Dirs
 	return s, nil
+}
+
+// sourceOf is what a source is remembered as: apart when its extended attributes
+// were looked at.
+func (m *importer) sourceOf(dir string) string {
+	if m.withAttributes {
+		return sourcePath(dir) + "\x00metadata"
+	}
+	return sourcePath(dir)
 }
 
 // knows says whether a file is as it was when it was imported, and so is its

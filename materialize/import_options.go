@@ -35,6 +35,7 @@ type ImportOptions struct {
 	Variant          fold.Variant // Flat: names are unfolded although there is no manifest
 	NoManifest       bool         // a manifest is passed over
 	Ignore           bool         // leaves alone what the directory's IgnoreFiles say, as a sync does
+	Metadata         bool         // extended attributes, too; an export that has them brings them anyway
 	Reporter         Reporter
 }
 

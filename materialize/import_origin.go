@@ -83,6 +83,7 @@ func (m *importer) loadOrigin() error {
 	if err != nil {
 		return fmt.Errorf("%s: %w; without it the files can be imported as they are: --no-manifest", filepath.Join(m.root.Name(), manifest.Name), err)
 	}
-	m.origin, err = newOrigin(from), nil
-	return err
+	m.origin = newOrigin(from)
+	m.decideAttributes()
+	return nil
 }

@@ -64,7 +64,7 @@ func (d *directoryImport) read() {
 				continue
 			}
 			_, name := splitPath(a.from)
-			b.errs[i] = a.read(dir, name)
+			b.errs[i] = a.read(dir, name, d.readsAttributes)
 		}
 		if err == nil {
 			dir.close()
@@ -74,13 +74,13 @@ func (d *directoryImport) read() {
 }
 
 // read reads and hashes a file that does not change meanwhile.
-func (a *arrival) read(dir directory, name string) error {
+func (a *arrival) read(dir directory, name string, attributes bool) error {
 	for range 3 {
 		f, err := dir.openFile(name)
 		if err != nil {
 			return err
 		}
-		err = a.readOpen(f)
+		err = a.readOpen(f, attributes)
 		_ = f.close()
 		if !errors.Is(err, errMoved) {
 			return err
@@ -89,7 +89,7 @@ func (a *arrival) read(dir directory, name string) error {
 	return errMoved
 }
 
-func (a *arrival) readOpen(f plainFile) error {
+func (a *arrival) readOpen(f plainFile, attributes bool) error {
 	before, err := f.stat()
 	switch {
 	case err != nil:
@@ -117,6 +117,11 @@ func (a *arrival) readOpen(f plainFile) error {
 			return err
 		}
 		h.Sum(a.sum[:0])
+	}
+	if attributes {
+		if a.attrs, err = readAttributes(f.fd); err != nil {
+			return err
+		}
 	}
 	after, err := f.stat()
 	if err != nil {

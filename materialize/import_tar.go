@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"spacefs/internal/attributes"
 	"spacefs/materialize/manifest"
 	"spacefs/spacedb"
 )
@@ -173,6 +174,7 @@ func (t *tarImport) manifest(first bool) error {
 		return fmt.Errorf("%s: %w; without it the files can be imported as they are: --no-manifest", manifest.Name, err)
 	}
 	t.origin = newOrigin(m)
+	t.decideAttributes()
 	return nil
 }
 
@@ -182,23 +184,30 @@ func (t *tarImport) bring(h *tar.Header, name, to string, e *manifest.Entry) err
 			return err
 		}
 	}
+	var attrs attributes.Set
+	if t.readsAttributes {
+		var err error
+		if attrs, err = attributesOfPAX(h.PAXRecords); err != nil {
+			return err
+		}
+	}
 	st := stamp{mode: spacedb.TypeRegular | uint32(h.Mode)&spacedb.PermMask, size: h.Size, mtime: h.ModTime.UnixNano()}
 	switch h.Typeflag {
 	case tar.TypeDir:
-		return t.directory(to, st.perm(), st.mtime)
+		return t.directory(arrivedDir{path: to, perm: st.perm(), mtime: st.mtime, attrs: attrs, entry: e})
 	case tar.TypeSymlink:
 		return t.symlink(name, to, h.Linkname, st.mtime, e)
 	case tar.TypeReg, tar.TypeGNUSparse:
 		if h.Size > spacedb.MaxSize || h.Size < 0 {
 			return errTooLarge
 		}
-		a := &arrival{from: name, path: to, stat: st, entry: e}
+		a := &arrival{from: name, path: to, stat: st, entry: e, attrs: attrs}
 		if h.Size > importSmall {
 			return t.large(a, t.in)
 		}
 		return t.small(a)
 	case tar.TypeLink:
-		return t.link(h, &arrival{from: name, path: to, stat: st, entry: e})
+		return t.link(h, &arrival{from: name, path: to, stat: st, entry: e, attrs: attrs})
 	}
 	t.notice("%s: skipped, special file", name)
 	return nil
@@ -241,7 +250,7 @@ func (t *tarImport) large(a *arrival, content io.Reader) error {
 	a.sum, a.stat.size = staged.SHA256(), n
 	f, err := t.judge(a)
 	if err != nil || !f.arrives {
-		return err
+		return errors.Join(err, t.attributeUnchanged(a, f))
 	}
 	dir, _ := splitPath(f.path)
 	if err := t.ensureDir(dir); err != nil {
@@ -299,7 +308,7 @@ func (t *tarImport) link(h *tar.Header, a *arrival) error {
 	a.sum, a.stat.size = staged.SHA256(), have.Size
 	f, err := t.judge(a)
 	if err != nil || !f.arrives {
-		return err
+		return errors.Join(err, t.attributeUnchanged(a, f))
 	}
 	return t.place(a, f, staged)
 }

@@ -84,6 +84,30 @@ func (v *Snapshot) Xattrs(id NodeID, wanted func(name string) bool) (attributes.
 	return attributes.Of(values), err
 }
 
+// Xattrs are those of a node now.
+func (t *Tree) Xattrs(id NodeID, wanted func(name string) bool) (attributes.Set, error) {
+	s := t.store
+	s.lockTree()
+	defer s.mu.Unlock()
+	n, err := s.node(id)
+	if err != nil {
+		return "", err
+	}
+	names, err := s.xattrNames(n)
+	values := map[string]string{}
+	for _, name := range names {
+		if err != nil || !wanted(name) {
+			continue
+		}
+		var value []byte
+		var had bool
+		if value, had, err = s.xattrValue(n, name); had {
+			values[name] = string(value)
+		}
+	}
+	return attributes.Of(values), err
+}
+
 // MetadataState is whether the extended attributes of a mirror are synced.
 type MetadataState uint8
 

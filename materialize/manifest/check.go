@@ -39,12 +39,14 @@ func (e *Entry) check() error {
 		return fmt.Errorf("the name %q is spacefs's own", e.Name)
 	case e.Mode&^0o7777 != 0:
 		return fmt.Errorf("%q has mode %o", e.Path, e.Mode)
+	case len(e.Attributes) > MaxAttributes:
+		return fmt.Errorf("%q has %d bytes of extended attributes", e.Path, len(e.Attributes))
 	case e.Size < 0 || e.Revision < 0:
 		return fmt.Errorf("%q has size %d and revision %d", e.Path, e.Size, e.Revision)
 	case e.Kind == Symlink && (e.Target == "" || len(e.Target) > maxTarget || strings.IndexByte(e.Target, 0) >= 0):
 		return fmt.Errorf("%q has a target that no symlink has", e.Path)
 	case !e.Kind.hasContent() && (e.Size != 0 || e.SHA256 != [32]byte{}), e.Kind != Symlink && e.Target != "",
-		e.Kind != Document && e.Revision != 0, e.Kind != Document && e.Kind != Symlink && e.ID != "":
+		e.Kind != Document && e.Revision != 0, e.Kind != Document && e.Kind != Directory && e.Attributes != "", e.Kind != Document && e.Kind != Symlink && e.ID != "":
 		return fmt.Errorf("%q has what a %s does not have", e.Path, e.Kind)
 	case e.ID != "" && !isUUID(e.ID):
 		return fmt.Errorf("%q has the id %q, which is no UUID", e.Path, e.ID)

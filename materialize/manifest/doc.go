@@ -6,7 +6,11 @@
 // what was true when it was written. This package touches no file.
 package manifest
 
-import "errors"
+import (
+	"errors"
+
+	"spacefs/internal/attributes"
+)
 
 // Name is the manifest's, at the top of an export.
 const Name = ".spacefs-manifest.jsonl"
@@ -47,11 +51,12 @@ type Entry struct {
 	// Mtime is nanoseconds since 1970.
 	Mtime int64
 
-	Size     int64    // of what has content
-	SHA256   [32]byte // of what has content
-	Target   string   // of a symlink
-	ID       string   // of a document or symlink: its UUID; "" while it has none
-	Revision int      // of a document: the number of the revision this is; 0: it was not sealed yet
+	Size       int64          // of what has content
+	SHA256     [32]byte       // of what has content
+	Target     string         // of a symlink
+	ID         string         // of a document or symlink: its UUID; "" while it has none
+	Attributes attributes.Set // of a directory or document: the extended ones, in an export with metadata
+	Revision   int            // of a document: the number of the revision this is; 0: it was not sealed yet
 }
 
 // Manifest is all of it.

@@ -6,17 +6,20 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"spacefs/internal/attributes"
 )
 
 func sample() *Manifest {
 	return &Manifest{
 		Header: Header{Format: Format, Space: "0193", Variant: "flat", Seq: 7, Exclude: []string{"*.tmp"}},
 		Entries: []Entry{
-			{Kind: Directory, Path: "a", Mode: 0o755, Mtime: -1},
+			{Kind: Directory, Path: "a", Mode: 0o755, Mtime: -1, Attributes: attributes.Of(map[string]string{"user.tag": "", "user.\xff": "\x00"})},
 			{Kind: Document, Path: "a/b.md", Name: "a__b.md", Mode: 0o644, Mtime: 12, Size: 3, SHA256: [32]byte{1}, ID: "01930000-0000-7000-8000-000000000001", Revision: 2},
 			{Kind: Symlink, Path: "l\xff", Name: "l\xff", Mode: 0o777, Target: "a/\"b\"<é>\n"},
 			{Kind: Document, Path: "ü \"", Name: "ü \"", Size: 0},
 			{Kind: Metadata, Path: "a/b.md", Name: "a__b.md.meta.json", Size: 9, SHA256: [32]byte{2}},
+			{Kind: Document, Path: "tagged", Name: "tagged", Attributes: attributes.Of(map[string]string{"user.tag": "<é>"})},
 			{Kind: Contents, Path: "", Name: "index.md", Size: 9},
 		},
 	}
@@ -77,6 +80,10 @@ func TestBadManifestsAreRefused(t *testing.T) {
 		{"a type in the mode", head + `{"kind":"directory","path":"a","mode":"100644","mtime":0}` + "\n" + end(1), ErrInvalid},
 		{"a short hash", head + `{"kind":"document","path":"a","mode":"644","mtime":0,"size":0,"sha256":"00"}` + "\n" + end(1), ErrInvalid},
 		{"a long hash", head + doc("a", "") + strings.Replace(doc("b", ""), `"sha256":"`, `"sha256":"0`, 1) + end(2), ErrInvalid},
+		{"an attribute twice", head + doc("a", `,"attributes":[{"name":"user.a","value":""},{"name":"user.a","value":"1"}]`) + end(1), ErrInvalid},
+		{"an attribute without a name", head + doc("a", `,"attributes":[{"value":""}]`) + end(1), ErrInvalid},
+		{"too many bytes of attributes", head + doc("a", `,"attributes":[{"name":"user.a","value":"`+strings.Repeat("x", MaxAttributes)+`"}]`) + end(1), ErrInvalid},
+		{"attributes of a symlink", head + `{"kind":"symlink","path":"a","mode":"777","mtime":0,"target":"b","attributes":[{"name":"user.a","value":""}]}` + "\n" + end(1), ErrInvalid},
 		{"a negative size", head + `{"kind":"document","path":"a","mode":"644","mtime":0,"size":-1}` + "\n" + end(1), ErrInvalid},
 		{"no id", head + doc("a", `,"id":"1"`) + end(1), ErrInvalid},
 		{"path twice", head + doc("a", `,"name":"b"`) + doc("a", `,"name":"c"`) + end(2), ErrInvalid},

@@ -10,11 +10,17 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"spacefs/internal/attributes"
 )
 
 // maxLine is longer than any line that an export writes: two paths as long as
-// spacefs has them, in base64.
-const maxLine = 128 << 10
+// spacefs has them, and MaxAttributes, in base64.
+const maxLine = 2 << 20
+
+// MaxAttributes is how many bytes of extended attributes an entry may have: so
+// that a tar stream can hold them, too.
+const MaxAttributes = 512 << 10
 
 // Read reads a manifest's text. Each entry by itself is as an export could
 // have written it; whether they go together, Check says.
@@ -236,19 +242,20 @@ func (p *plain) hash(to *[32]byte) {
 
 // jsonEntry is an entry as JSON has it.
 type jsonEntry struct {
-	Kind         Kind    `json:"kind"`
-	Path         string  `json:"path"`
-	PathBase64   *string `json:"path_base64"`
-	Name         *string `json:"name"`
-	NameBase64   *string `json:"name_base64"`
-	Mode         string  `json:"mode"`
-	Mtime        int64   `json:"mtime"`
-	Size         int64   `json:"size"`
-	SHA256       string  `json:"sha256"`
-	Target       string  `json:"target"`
-	TargetBase64 *string `json:"target_base64"`
-	ID           string  `json:"id"`
-	Revision     int     `json:"revision"`
+	Kind         Kind           `json:"kind"`
+	Path         string         `json:"path"`
+	PathBase64   *string        `json:"path_base64"`
+	Name         *string        `json:"name"`
+	NameBase64   *string        `json:"name_base64"`
+	Mode         string         `json:"mode"`
+	Mtime        int64          `json:"mtime"`
+	Size         int64          `json:"size"`
+	SHA256       string         `json:"sha256"`
+	Target       string         `json:"target"`
+	TargetBase64 *string        `json:"target_base64"`
+	ID           string         `json:"id"`
+	Revision     int            `json:"revision"`
+	Attributes   attributes.Set `json:"attributes"`
 }
 
 func (e *Entry) readAny(line string) error {
@@ -266,7 +273,7 @@ func (e *Entry) readAny(line string) error {
 		return fmt.Errorf("%q is no mode", j.Mode)
 	}
 	*e = Entry{
-		Kind: j.Kind, Path: j.Path, Mode: uint32(mode), Mtime: j.Mtime, Size: j.Size, Target: j.Target, ID: j.ID, Revision: j.Revision,
+		Kind: j.Kind, Path: j.Path, Mode: uint32(mode), Mtime: j.Mtime, Size: j.Size, Target: j.Target, ID: j.ID, Revision: j.Revision, Attributes: j.Attributes,
 	}
 	for _, b := range []struct {
 		from *string

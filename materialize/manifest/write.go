@@ -57,6 +57,13 @@ func (e *Entry) append(b []byte) []byte {
 		b = append(b, `,"revision":`...)
 		b = strconv.AppendInt(b, int64(e.Revision), 10)
 	}
+	if e.Attributes != "" {
+		text, err := json.Marshal(e.Attributes)
+		if err != nil {
+			panic(err) // texts
+		}
+		b = append(append(b, `,"attributes":`...), text...)
+	}
 	return append(b, "}\n"...)
 }
 
