@@ -84,6 +84,9 @@ func mount(store *spacedb.Store, dir string, o Options) (*Server, error) {
 		if err = settled(s.fuse, dir); err == nil {
 			s.device, err = deviceOf(dir)
 		}
+		if err == nil {
+			readFarther(s.device)
+		}
 	})
 	s.notifier.start()
 	if err != nil {

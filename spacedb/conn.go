@@ -17,6 +17,8 @@ import (
 type conn struct {
 	db    driver.Conn
 	stmts map[string]*stmt
+	// chunks reads them faster; nil before it is needed, or where there is none.
+	chunks *chunkReader
 }
 
 type stmt struct {
@@ -211,6 +213,9 @@ func (c *conn) forget() {
 
 func (c *conn) close() error {
 	c.forget()
+	if c.chunks != nil {
+		c.chunks.close()
+	}
 	return engineError(c.db.Close())
 }
 

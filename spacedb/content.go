@@ -151,7 +151,7 @@ func (s *Store) readContent(n *node, p []byte, off int64) (int, error) {
 	}
 	defer s.readers.put(c)
 	for _, m := range todo {
-		err := c.readChunk(m.chunk, func(data []byte) { copyZeroed(m.dest, data, m.from) })
+		err := c.copyChunk(m.dest, m.chunk, m.from)
 		if err == nil {
 			err = c.overlay(m.dest, m.from, m.patches)
 		}
@@ -160,6 +160,31 @@ func (s *Store) readContent(n *node, p []byte, off int64) (int, error) {
 		}
 	}
 	return len(p), nil
+}
+
+// copyChunk fills dest with what a chunk has from offset from on, and then zeros.
+func (c *conn) copyChunk(dest []byte, id, from int64) error {
+	if c.chunks == nil {
+		var err error
+		if c.chunks, err = newChunkReader(c.db); err != nil {
+			return err
+		}
+	}
+	base, size, found, err := c.chunks.read(dest, id, from)
+	switch {
+	case err != nil:
+		return err
+	case !found:
+		return damaged("chunk %d is missing", id)
+	case base != baseNone:
+		content, _, err := c.chunk(id, 0)
+		copyZeroed(dest, content, from)
+		return err
+	case size > chunkSize:
+		return damaged("chunk %d has %d bytes", id, size)
+	}
+	clear(dest[min(max(size-from, 0), int64(len(dest))):])
+	return nil
 }
 
 // readChunk hands fn a stored chunk; it is valid during the call only.

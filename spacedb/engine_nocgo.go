@@ -17,3 +17,11 @@ func openDriver(string) (driver.Conn, error) {
 func engineError(err error) error { return err }
 
 func (c *conn) readsOnly() error { return errors.New("there is no SQLite") }
+
+type chunkReader struct{}
+
+func newChunkReader(driver.Conn) (*chunkReader, error) { return nil, errors.New("there is no SQLite") }
+
+func (*chunkReader) read([]byte, int64, int64) (base, size int64, found bool, err error) { return }
+
+func (*chunkReader) close() {}
