@@ -69,12 +69,14 @@ func (a Action) Agreement() Entry {
 // Steps are the actions that make a's side hold a.Want instead of a.Expect. A
 // directory that makes way for something else is removed first, and so is what
 // makes way for a directory.
-func (a Action) Steps() (steps []Action) {
+func (a Action) Steps() []Action { return a.appendSteps(nil) }
+
+func (a *Action) appendSteps(steps []Action) []Action {
 	expect, want := a.Expect.Kind, a.Want.Kind
 	if expect != Absent && want != Absent && expect != want && (expect == Directory || want == Directory) {
-		remove := a
+		steps = append(steps, *a)
+		remove := &steps[len(steps)-1]
 		remove.Op, remove.Want = Remove, Entry{}
-		steps = append(steps, remove)
 		a.Expect, a.Conflict = Entry{}, false
 	}
 	switch {
@@ -93,7 +95,7 @@ func (a Action) Steps() (steps []Action) {
 	default:
 		a.Op = Write
 	}
-	return append(steps, a)
+	return append(steps, *a)
 }
 
 // Supplier is where the content of a write comes from.
@@ -161,12 +163,13 @@ func (p Plan) Deletions() (space, mirror int) {
 		target  string
 	}
 	written := map[copyOf]int{}
-	for _, a := range p.Actions {
-		if a.Op == Write || a.Op == Link {
+	for i := range p.Actions {
+		if a := &p.Actions[i]; a.Op == Write || a.Op == Link {
 			written[copyOf{a.Side, a.Want.Hash, a.Want.Target}]++
 		}
 	}
-	for _, a := range p.Actions {
+	for i := range p.Actions {
+		a := &p.Actions[i]
 		if a.Op != Remove || a.Expect.Kind == Directory {
 			continue
 		}
@@ -187,8 +190,8 @@ func (p Plan) Deletions() (space, mirror int) {
 // else, parents before children. A removal at a path comes before the creation
 // there.
 func (p *Plan) Sort() {
-	sort.SliceStable(p.Actions, func(i, j int) bool {
-		a, b := p.Actions[i], p.Actions[j]
+	before := func(i, j int) bool {
+		a, b := &p.Actions[i], &p.Actions[j]
 		if (a.Op == Remove) != (b.Op == Remove) {
 			return a.Op == Remove
 		}
@@ -199,7 +202,10 @@ func (p *Plan) Sort() {
 			return a.Path < b.Path
 		}
 		return a.Side < b.Side
-	})
+	}
+	if !sort.SliceIsSorted(p.Actions, before) { // they are large to move, and mostly come in order
+		sort.SliceStable(p.Actions, before)
+	}
 	sort.SliceStable(p.Conflicts, func(i, j int) bool { return p.Conflicts[i].Path < p.Conflicts[j].Path })
 	sort.SliceStable(p.Left, func(i, j int) bool { return p.Left[i].Path < p.Left[j].Path })
 }

@@ -31,12 +31,15 @@ func Reconcile(base, space, mirror Tree, rules Rules) Plan {
 	r.index()
 	r.carryMoves()
 	r.sortIndex()
+	r.plan.Actions = make([]Action, 0, len(r.indexed)) // as many as there may be: they are large to move
 	for _, p := range r.children[""] {
 		r.visit(p)
 	}
 	r.collisions()
 	r.plan.Sort()
-	r.plan.Actions = append(r.first, r.plan.Actions...)
+	if len(r.first) > 0 {
+		r.plan.Actions = append(r.first, r.plan.Actions...)
+	}
 	return r.plan
 }
 
@@ -213,5 +216,5 @@ func kindOf(b, s, m Entry) ConflictKind {
 // act plans what makes side hold want.
 func (r *reconciler) act(p string, side Side, base, expect, source, want Entry, conflict bool, reason string) {
 	a := Action{Path: p, Side: side, Expect: expect, Source: source, Want: want, Base: base, Conflict: conflict, Reason: reason}
-	r.plan.Actions = append(r.plan.Actions, a.Steps()...)
+	r.plan.Actions = a.appendSteps(r.plan.Actions)
 }

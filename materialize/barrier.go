@@ -103,7 +103,7 @@ func (x *executor) advance() error {
 		}
 		x.did = append(x.did, a)
 		if a.Op != conflict.Adopt {
-			x.report.Tell(actionEvent(a))
+			x.report.Tell(actionEvent(*a))
 		}
 	}
 	if err := x.record.flush(); err != nil {
@@ -126,7 +126,7 @@ func (x *executor) advance() error {
 }
 
 // rebase has the base follow a move.
-func (x *executor) rebase(a conflict.Action, bases map[string]*spacedb.BaseEntry) {
+func (x *executor) rebase(a *conflict.Action, bases map[string]*spacedb.BaseEntry) {
 	for _, p := range x.renamed[a.Path].gone {
 		bases[p] = nil
 		q, _ := moved(p, a.From, a.Path)
@@ -137,13 +137,13 @@ func (x *executor) rebase(a conflict.Action, bases map[string]*spacedb.BaseEntry
 }
 
 // agreed says whether an action makes both sides agree on its path.
-func (x *executor) agreed(a conflict.Action) bool {
+func (x *executor) agreed(a *conflict.Action) bool {
 	_, apart := x.apart[a.Path]
 	return x.mirror != nil && !apart
 }
 
 // baseAfter is the base entry for a path on which both sides now hold Want.
-func (x *executor) baseAfter(a conflict.Action) spacedb.BaseEntry {
+func (x *executor) baseAfter(a *conflict.Action) spacedb.BaseEntry {
 	b := spacedb.BaseEntry{Path: a.Path, SHA256: spacedb.Hash(a.Want.Hash), Target: a.Want.Target, Size: a.Want.Size, Attributes: a.Agreement().Attributes}
 	switch {
 	case a.Want.Kind == conflict.Directory:
@@ -168,7 +168,7 @@ func (x *executor) baseAfter(a conflict.Action) spacedb.BaseEntry {
 // looksNow is how the mirror looks where it holds what was agreed on. What has
 // changed again since is remembered as it was then: so the next look finds a
 // change of what was agreed on, and not something that nobody knows.
-func (x *executor) looksNow(a conflict.Action) stamp {
+func (x *executor) looksNow(a *conflict.Action) stamp {
 	was := x.lastSeen(a.Path)
 	switch {
 	case a.Want.Kind == conflict.Directory:
@@ -188,7 +188,7 @@ func (x *executor) looksNow(a conflict.Action) stamp {
 	switch {
 	case !sameKind:
 		return was
-	case x.hasAttributes(a.Path, mirrorHolds(a)) != nil:
+	case x.hasAttributes(a.Path, mirrorHolds(*a)) != nil:
 		return was
 	case a.Want.Kind == conflict.Directory && x.attributes:
 		return now.settled(x.now())

@@ -53,20 +53,20 @@ type executor struct {
 	staged    []stagedFile
 	bytes     int64
 	dirs      map[string]struct{} // whose entries changed since the last barrier
-	done      []conflict.Action   // since the last barrier
+	done      []*conflict.Action  // since the last barrier
 	placed    map[string]spacedb.Attr
 	renamed   map[string]renaming // since the last barrier, by where it went
 	written   map[string]stamp    // of files that were staged: how they look
 	failed    failures
 	left      []conflict.Left
 	record    *recorder
-	did       []conflict.Action // in all
-	narrow    []conflict.Action // directories whose mode would keep us out: set at the end
+	did       []*conflict.Action // in all
+	narrow    []conflict.Action  // directories whose mode would keep us out: set at the end
 	counter   int
 }
 
 type stagedFile struct {
-	action conflict.Action
+	action *conflict.Action
 	temp   string
 }
 
@@ -89,14 +89,15 @@ var errChanged = errors.New("it changed since it was looked at; the next sync lo
 func (x *executor) execute(plan conflict.Plan) error {
 	x.report.Tell(Event{Event: Progress, Phase: x.phase, Total: len(plan.Actions)})
 	x.moves, x.renamed = movesOf(plan), map[string]renaming{}
-	x.did = make([]conflict.Action, 0, len(plan.Actions))
-	x.done = make([]conflict.Action, 0, min(len(plan.Actions), batchFiles))
+	x.did = make([]*conflict.Action, 0, len(plan.Actions))
+	x.done = make([]*conflict.Action, 0, min(len(plan.Actions), batchFiles))
 	if err := x.keepLosers(plan.Actions); err != nil {
 		return err
 	}
 	defer x.letGo()
 	defer x.stopAhead()
-	for i, a := range plan.Actions {
+	for i := range plan.Actions {
+		a := &plan.Actions[i]
 		if err := x.ctx.Err(); err != nil {
 			return errors.Join(err, x.barrier())
 		}
@@ -105,8 +106,7 @@ func (x *executor) execute(plan conflict.Plan) error {
 			continue // what is above it, or its own removal, did not happen
 		}
 		x.report.Step()
-		err := x.act(&a)
-		x.note(a, err)
+		x.note(a, x.act(a))
 		if i+1 < len(plan.Actions) && plan.Actions[i+1].Path == a.Path {
 			continue // the base moves once both sides have what was merged
 		}
@@ -138,7 +138,7 @@ func (x *executor) letGo() {
 func (x *executor) narrowDown() error {
 	var set []spacedb.BaseEntry
 	for i := len(x.narrow) - 1; i >= 0; i-- {
-		a := x.narrow[i]
+		a := &x.narrow[i]
 		if x.failed.cover(a.Path) {
 			continue
 		}
@@ -162,7 +162,7 @@ const (
 )
 
 // note records how an action went; staged writes are noted when they are done.
-func (x *executor) note(a conflict.Action, err error) {
+func (x *executor) note(a *conflict.Action, err error) {
 	if err == nil {
 		if a.Op != conflict.Write || a.Side != conflict.Mirror {
 			x.done = append(x.done, a)
@@ -229,7 +229,7 @@ func (x *executor) actOnMirror(a *conflict.Action) error {
 		if err := x.disk.symlink(a.Want.Target, temp); err != nil {
 			return err
 		}
-		return x.rename(temp, dir, name, *a)
+		return x.rename(temp, dir, name, a)
 	}
 	return x.stage(a, dir)
 }

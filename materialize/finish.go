@@ -22,9 +22,12 @@ func (s *syncer) begin() error {
 // refresh remembers how files look that only were touched, so that they need
 // not be read next time.
 func (s *syncer) refresh(v *view) error {
+	if len(v.mirror.touched) == 0 {
+		return nil
+	}
 	planned := map[string]bool{}
-	for _, a := range v.plan.Actions {
-		planned[a.Path] = true
+	for i := range v.plan.Actions {
+		planned[v.plan.Actions[i].Path] = true
 	}
 	var set []spacedb.BaseEntry
 	for p, o := range v.mirror.touched {

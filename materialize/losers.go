@@ -11,12 +11,13 @@ import (
 // keepLosers puts into history, durably, every content of the mirror that the
 // plan overwrites or removes and that history does not have.
 func (x *executor) keepLosers(actions []conflict.Action) error {
-	for _, a := range actions {
+	for i := range actions {
+		a := &actions[i]
 		if a.Side != conflict.Mirror || a.Expect.Kind == conflict.Absent || a.Expect.Kind == conflict.Directory ||
 			a.Op == conflict.Adopt || a.Op == conflict.Chmod || a.Op == conflict.Metadata || a.Op == conflict.Mkdir || a.Op == conflict.Move {
 			continue
 		}
-		if err := x.keep(a); err != nil {
+		if err := x.keep(*a); err != nil {
 			x.note(a, err)
 		}
 	}

@@ -33,9 +33,9 @@ func (x *executor) before(side conflict.Side, p string) string {
 }
 
 func movesOf(plan conflict.Plan) (list []conflict.Action) {
-	for _, a := range plan.Actions {
-		if a.Op == conflict.Move {
-			list = append(list, a)
+	for i := range plan.Actions {
+		if a := &plan.Actions[i]; a.Op == conflict.Move {
+			list = append(list, *a)
 		}
 	}
 	return list

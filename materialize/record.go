@@ -16,7 +16,7 @@ type recorder struct {
 }
 
 // add notes an action; failure is "" when it was done.
-func (r *recorder) add(a conflict.Action, failure string) {
+func (r *recorder) add(a *conflict.Action, failure string) {
 	record := spacedb.ActionRecord{
 		Path: a.Path, Op: a.Op.String(), Side: a.Side.String(), Reason: a.Reason, Error: failure, Lost: a.Conflict, After: r.stateOf(a.Want),
 	}

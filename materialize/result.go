@@ -45,8 +45,8 @@ func (r *SyncResult) counts() map[string]int64 {
 		"to_space": 0, "to_mirror": 0, "adopted": 0, "conflicts": int64(len(r.Plan.Conflicts)), "unresolved": int64(r.Contested()),
 		"left": int64(len(r.Plan.Left)), "failed": int64(len(r.Failed)), "scanned": int64(r.Scanned),
 	}
-	for _, a := range r.Plan.Actions {
-		switch {
+	for i := range r.Plan.Actions {
+		switch a := &r.Plan.Actions[i]; {
 		case failed[a.Path]:
 		case a.Op == conflict.Adopt:
 			n["adopted"]++
@@ -63,10 +63,22 @@ func (s *syncer) tell(v *view) {
 	s.result.Notices = slices.Concat(s.notices, v.space.notices, v.mirror.notices)
 	s.result.Failed = append(append([]PathError(nil), v.mirror.failed.list...), v.refused...)
 	s.result.Plan = conflict.Plan{
-		Actions:   append(append([]conflict.Action(nil), s.did...), v.plan.Actions...),
+		Actions:   s.doneAnd(v.plan.Actions),
 		Conflicts: append(append([]conflict.Conflict(nil), s.ended...), v.plan.Conflicts...),
 		Left:      append(v.apart.lines(), v.plan.Left...),
 	}
+}
+
+// doneAnd is what earlier rounds did, and what there is to do.
+func (s *syncer) doneAnd(planned []conflict.Action) []conflict.Action {
+	if len(s.did) == 0 {
+		return slices.Clip(planned)
+	}
+	all := make([]conflict.Action, 0, len(s.did)+len(planned))
+	for _, a := range s.did {
+		all = append(all, *a)
+	}
+	return append(all, planned...)
 }
 
 // start tells, once, that it is known what there is to do.
@@ -84,9 +96,9 @@ func (s *syncer) start(plan conflict.Plan) {
 func (s *syncer) conclude(err error) {
 	report, plan := s.options.Reporter, s.result.Plan
 	if s.started {
-		for _, a := range plan.Actions {
-			if s.options.DryRun && a.Op != conflict.Adopt {
-				report.Tell(actionEvent(a))
+		for i := range plan.Actions {
+			if a := &plan.Actions[i]; s.options.DryRun && a.Op != conflict.Adopt {
+				report.Tell(actionEvent(*a))
 			}
 		}
 		for _, l := range plan.Left {

@@ -128,7 +128,9 @@ func (s *spaceScan) visit(it spacedb.Item) error {
 		s.notices = append(s.notices, it.Path+": skipped, special file")
 		return nil
 	}
-	s.found[it.Path] = struct{}{}
+	if !s.base.empty {
+		s.found[it.Path] = struct{}{} // and is not gone
+	}
 	if it.Attr.IsRegular() && !it.Sealed {
 		s.unsettled = append(s.unsettled, it.Path)
 		return nil
@@ -222,6 +224,16 @@ func (t *treeBuilder) add(p string) {
 	}
 }
 
+// has says whether a path was added, and with it what is above it.
+func (t *treeBuilder) has(p string) bool {
+	for _, tree := range []conflict.Tree{t.b, t.s, t.m} {
+		if _, ok := tree[p]; ok {
+			return true
+		}
+	}
+	return false
+}
+
 func put(t conflict.Tree, p string, e conflict.Entry) {
 	if delete(t, p); e.Kind != conflict.Absent {
 		t[p] = e
@@ -231,7 +243,7 @@ func put(t conflict.Tree, p string, e conflict.Entry) {
 func (t *treeBuilder) consider(p string) {
 	t.add(p)
 	for dir, _ := splitPath(p); dir != "" && t.err == nil; dir, _ = splitPath(dir) {
-		if _, done := t.b[dir]; done {
+		if t.has(dir) {
 			break
 		}
 		t.add(dir)

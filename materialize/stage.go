@@ -24,7 +24,7 @@ func (x *executor) stage(a *conflict.Action, dir string) error {
 		return err
 	}
 	x.refuse(a, "", not)
-	x.staged = append(x.staged, stagedFile{*a, temp})
+	x.staged = append(x.staged, stagedFile{a, temp})
 	x.written[a.Path] = looks
 	x.bytes += a.Want.Size
 	return nil
@@ -67,11 +67,11 @@ func (x *executor) otherSide(a conflict.Action) (io.Reader, int64, error) {
 }
 
 // rename puts what is staged in place of what the action expects.
-func (x *executor) rename(temp, dir, name string, a conflict.Action) error {
+func (x *executor) rename(temp, dir, name string, a *conflict.Action) error {
 	absent := a.Expect.Kind == conflict.Absent
 	var err error
 	if !absent {
-		err = x.expected(a)
+		err = x.expected(*a)
 	}
 	if err == nil {
 		err = x.disk.rename(dir, path.Base(temp), name, absent)

@@ -112,7 +112,7 @@ type syncer struct {
 	anew       bool // and nothing is agreed on about them yet
 	notices    []string
 	record     recorder
-	did        []conflict.Action   // in the rounds so far
+	did        []*conflict.Action  // in the rounds so far
 	ended      []conflict.Conflict // in the rounds so far, with a winner
 }
 
@@ -182,8 +182,8 @@ func (s *syncer) round(ctx context.Context) (again bool, err error) {
 // decided says whether a plan brought patterns to a side: both have them now,
 // and what they do not ignore any more has not been looked at.
 func (s *syncer) decided(plan conflict.Plan) bool {
-	for _, a := range plan.Actions {
-		if isIgnoreFile(a.Path) {
+	for i := range plan.Actions {
+		if isIgnoreFile(plan.Actions[i].Path) {
 			return true
 		}
 	}

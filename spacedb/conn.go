@@ -42,6 +42,8 @@ func openConn(path, mode string) (*conn, error) {
 		"mode":          {mode},
 		"_busy_timeout": {"10000"},
 		"_foreign_keys": {"1"},
+		// A connection is one goroutine's at a time: SQLite need not see to it.
+		"_mutex": {"no"},
 		// Every commit is synced: there is no commit that only looks durable.
 		"_synchronous": {"FULL"},
 	}
