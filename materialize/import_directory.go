@@ -40,6 +40,8 @@ func (m *importer) fromDirectory(dir string) error {
 			d.own[stampOf(info).inode] = struct{}{}
 		}
 	}
+	w := startWalk(m.ctx, m.root, "", d.hooks()) // ahead of what is remembered
+	defer w.end()
 	var err error
 	if d.memory, err = m.recall(dir); err != nil {
 		return err
@@ -48,7 +50,7 @@ func (m *importer) fromDirectory(dir string) error {
 	for range max(2, runtime.GOMAXPROCS(0)) {
 		workers.Go(d.read)
 	}
-	err = d.walk()
+	err = d.visitAll(w)
 	close(d.jobs)
 	workers.Wait()
 	if err != nil {
@@ -61,15 +63,13 @@ func (m *importer) fromDirectory(dir string) error {
 	return m.remember(d.memory)
 }
 
-// walk visits everything.
-func (d *directoryImport) walk() error {
-	w := startWalk(d.ctx, d.root, "", d.hooks())
-	defer w.end()
-	for f := w.peek(); f != nil; f = w.peek() {
-		if err := d.visit(f); err != nil {
+// visitAll goes through what the walk finds.
+func (d *directoryImport) visitAll(w *walk) error {
+	for it := w.next(); it != nil; it = w.next() {
+		if err := d.stretch(it); err != nil {
 			return err
 		}
-		w.take()
+		w.pass()
 	}
 	if err := d.ctx.Err(); err != nil {
 		return err
@@ -95,16 +95,31 @@ func (d *directoryImport) hooks() walkHooks {
 	return hooks
 }
 
-func (d *directoryImport) visit(f *found) error {
+func (d *directoryImport) stretch(it *stretch) error {
+	if !d.memory.knowsAll(it) {
+		return it.each(d.visit)
+	}
+	for i := range it.entries {
+		d.options.Reporter.Step()
+		d.unchanged(it.entries[i].stat)
+	}
+	return nil
+}
+
+func (d *directoryImport) unchanged(st stamp) {
+	if !st.isDir() {
+		d.result.Unchanged++
+	}
+}
+
+func (d *directoryImport) visit(f found) error {
 	d.options.Reporter.Step()
 	if f.err != nil {
 		d.memory.spoil(f.path)
 		return d.failed(f.path, f.err)
 	}
 	if d.memory.knows(f.path, f.stat) {
-		if !f.stat.isDir() {
-			d.result.Unchanged++
-		}
+		d.unchanged(f.stat)
 		return nil
 	}
 	to, e, made := d.pathOf(f.path)
@@ -148,7 +163,7 @@ func (d *directoryImport) visit(f *found) error {
 }
 
 // isOurs: a space may lie in the very directory it is filled from.
-func (d *directoryImport) isOurs(f *found) bool {
+func (d *directoryImport) isOurs(f found) bool {
 	if _, maybe := d.own[f.stat.inode]; !maybe {
 		return false
 	}

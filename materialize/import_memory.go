@@ -1,6 +1,7 @@
 package materialize
 
 import (
+	"bytes"
 	"encoding/binary"
 	"strings"
 	"time"
@@ -24,6 +25,7 @@ type sourceMemory struct {
 	seen    map[string][]byte // of this import
 	spoiled map[string]struct{}
 	now     time.Time
+	packed  []byte // room for packing
 }
 
 // recall finds what is remembered. An import with a manifest remembers nothing:
@@ -60,13 +62,46 @@ func (m *importer) sourceOf(dir string) string {
 	return sourcePath(dir)
 }
 
+// knowsAll is knows for a whole stretch, which is what it takes nearly always: its
+// bytes are what comes next in what is remembered.
+func (s *sourceMemory) knowsAll(it *stretch) bool {
+	if s == nil || it.err != nil || len(it.entries) == 0 {
+		return false
+	}
+	r := s.remembered(it.in.path)
+	if r == nil || s.changed.touches(join(s.into, it.in.path)) {
+		return false
+	}
+	s.packed = s.packed[:0]
+	for i := range it.entries {
+		e := &it.entries[i]
+		st := e.stat.settled(s.now)
+		if e.err != nil || st.ctime == 0 || !memorable(st) {
+			return false
+		}
+		s.packed = appendLook(s.packed, e.name, st)
+	}
+	if !bytes.HasPrefix(r.rest, s.packed) {
+		return false
+	}
+	same := r.rest[:len(s.packed):len(s.packed)]
+	r.rest = r.rest[len(same):]
+	if seen := s.seen[it.in.path]; seen != nil {
+		same = append(seen, same...)
+	}
+	s.seen[it.in.path] = same
+	return true
+}
+
+// memorable: nothing else is imported.
+func memorable(st stamp) bool {
+	return st.kind() == spacedb.TypeRegular || st.kind() == spacedb.TypeSymlink || st.isDir()
+}
+
 // knows says whether a file is as it was when it was imported, and so is its
 // document. It remembers the file for the next time.
 func (s *sourceMemory) knows(path string, st stamp) bool {
-	switch {
-	case s == nil:
-		return false
-	case st.kind() != spacedb.TypeRegular && st.kind() != spacedb.TypeSymlink && !st.isDir():
+	if s == nil || !memorable(st) {
 		return false
 	}
 	dir, name := splitPath(path)
@@ -79,16 +114,8 @@ func (s *sourceMemory) knows(path string, st stamp) bool {
 // look finds a name among what is remembered of its directory. A walk asks for
 // the names of a directory in byte order, which is the order they were put in.
 func (s *sourceMemory) look(dir, name string) (st stamp, known bool) {
-	r := s.rest[dir]
-	if r == nil {
-		packed, any := s.had[dir]
-		if !any {
-			return st, false
-		}
-		r = &reader{packed}
-		s.rest[dir] = r
-	}
-	for len(r.rest) > 0 {
+	r := s.remembered(dir)
+	for r != nil && len(r.rest) > 0 {
 		before := r.rest
 		at, st := r.look()
 		switch c := strings.Compare(at, name); {
@@ -100,6 +127,18 @@ func (s *sourceMemory) look(dir, name string) (st stamp, known bool) {
 		}
 	}
 	return stamp{}, false
+}
+
+// remembered reads what is remembered of a directory; nil is nothing.
+func (s *sourceMemory) remembered(dir string) *reader {
+	r := s.rest[dir]
+	if r == nil {
+		if packed, any := s.had[dir]; any {
+			r = &reader{packed}
+			s.rest[dir] = r
+		}
+	}
+	return r
 }
 
 // spoil forgets a file that could not be imported.

@@ -67,20 +67,19 @@ func TestAWalkWithScoutsIsInOrderAndLeavesNothingOpen(t *testing.T) {
 	hooks := walkHooks{skip: func(string, listed) bool { return false }}
 	w := startWalk(t.Context(), root, "", hooks)
 	last, seen := "", 0
-	for f := w.peek(); f != nil; f = w.peek() {
+	everyFound(t, w, func(f found) {
 		if f.err != nil || f.path <= last {
 			t.Errorf("%q after %q (%v)", f.path, last, f.err)
 		}
 		last = f.path
 		seen++
-		w.take()
-	}
+	})
 	w.end()
 	if seen != want {
 		t.Errorf("%d entries, not %d", seen, want)
 	}
 	w = startWalk(t.Context(), root, "", hooks) // ended before its end
-	w.peek()
+	w.next()
 	w.end()
 	if now := openFiles(t); now != before {
 		t.Errorf("%d files are open, %d were before", now, before)

@@ -29,8 +29,6 @@ type walk struct {
 	stop  context.CancelFunc
 
 	ahead []stretch // received and not yet taken
-	taken int       // entries of the first one
-	at    found     // what peek returns
 }
 
 // walkHooks are called on the walk's goroutine, but for enter.
@@ -119,30 +117,20 @@ func (w *walk) next() *stretch {
 }
 
 // pass goes on to the stretch after that.
-func (w *walk) pass() { w.ahead, w.taken = w.ahead[1:], 0 }
+func (w *walk) pass() { w.ahead = w.ahead[1:] }
 
-// peek returns the next entry, for who goes through them one by one; nil at the
-// end.
-func (w *walk) peek() *found {
-	for s := w.next(); s != nil; s = w.next() {
-		if s.err != nil {
-			w.at = found{path: s.path, err: s.err}
-			return &w.at
+// each calls fn for the entries one by one, or for what could not be looked at.
+func (s *stretch) each(fn func(found) error) error {
+	if s.err != nil {
+		return fn(found{path: s.path, err: s.err})
+	}
+	for i := range s.entries {
+		e := &s.entries[i]
+		if err := fn(found{join(s.in.path, e.name), e.stat, e.err}); err != nil {
+			return err
 		}
-		if w.taken < len(s.entries) {
-			e := s.entries[w.taken]
-			w.at = found{join(s.in.path, e.name), e.stat, e.err}
-			return &w.at
-		}
-		w.pass()
 	}
 	return nil
-}
-
-func (w *walk) take() {
-	if w.taken++; w.taken >= len(w.ahead[0].entries) {
-		w.pass()
-	}
 }
 
 func (w *walk) put(ctx context.Context, s stretch) error {

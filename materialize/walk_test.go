@@ -55,7 +55,7 @@ func walked(t *testing.T, dir, top string) (paths []string) {
 	defer root.Close()
 	w := startWalk(context.Background(), root, top, walkHooks{skip: func(string, listed) bool { return false }})
 	defer w.end()
-	for f := w.peek(); f != nil; f = w.peek() {
+	everyFound(t, w, func(f found) {
 		if f.err != nil {
 			t.Errorf("%s: %v", f.path, f.err)
 		}
@@ -64,9 +64,19 @@ func walked(t *testing.T, dir, top string) (paths []string) {
 			t.Errorf("%s: %+v, %v, want %+v", f.path, f.stat, err, stampOf(info))
 		}
 		paths = append(paths, f.path)
-		w.take()
-	}
+	})
 	return paths
+}
+
+// everyFound goes through a walk to its end.
+func everyFound(t *testing.T, w *walk, fn func(found)) {
+	t.Helper()
+	for it := w.next(); it != nil; it = w.next() {
+		if err := it.each(func(f found) error { fn(f); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		w.pass()
+	}
 }
 
 // A walk that is given up leaves nothing running and nothing open.
@@ -84,7 +94,7 @@ func TestAWalkEndsEarly(t *testing.T) {
 	defer root.Close()
 	for range 20 {
 		w := startWalk(context.Background(), root, "", walkHooks{skip: func(string, listed) bool { return false }})
-		w.peek()
+		w.next()
 		w.end()
 		if _, more := <-w.out; more {
 			t.Fatal("it goes on")
