@@ -37,6 +37,16 @@ func attributesBefore(a conflict.Action) attributes.Set {
 	return a.Expect.Attributes
 }
 
+// withOwnAttributes is what is to be written: where extended attributes are not
+// synced, with those that the file in the mirror has.
+func (x *executor) withOwnAttributes(a conflict.Action) conflict.Entry {
+	e := a.Want
+	if !x.attributes && a.Expect.Kind == conflict.File {
+		e.Attributes, _ = attributesAt(x.mirror.root, a.Path) // what cannot be read, no new file can have
+	}
+	return e
+}
+
 // refuse has an action want no more than the mirror's filesystem takes. Each
 // attribute that it does not take is told of, and stays as it was on both sides
 // and in the base.

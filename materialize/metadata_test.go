@@ -216,13 +216,15 @@ func TestWhatIsNotAskedForIsNotTouched(t *testing.T) {
 	p.sync(SyncOptions{})
 	p.attribute(false, "a", "user.mirror", "2")
 	p.inSpace("b", "b")
+	p.inSpace("a", "edited") // the mirror's file is replaced, and keeps its own
+	p.attribute(true, "a", "user.space", "1")
 	p.sync(SyncOptions{})
-	if p.spaceTree() != "a=a 644 user.space:\"1\"\nb=b 644" || p.mirrorTree() != "a=a 644 user.mirror:\"2\"\nb=b 644" {
+	if p.spaceTree() != "a=edited 644 user.space:\"1\"\nb=b 644" || p.mirrorTree() != "a=edited 644 user.mirror:\"2\"\nb=b 644" {
 		t.Errorf("%s", p.sides())
 	}
 	// From now on: what is there is put together.
 	p.sync(withMetadata())
-	p.both(`a=a 644 user.mirror:"2" user.space:"1"`, "b=b 644")
+	p.both(`a=edited 644 user.mirror:"2" user.space:"1"`, "b=b 644")
 	// And not any more: what differs from now on is nobody's business, and no
 	// removal when it is asked for again.
 	off := false
@@ -231,7 +233,7 @@ func TestWhatIsNotAskedForIsNotTouched(t *testing.T) {
 	p.attribute(true, "b", "user.b", "b")
 	p.quiet("it is off")
 	p.sync(withMetadata())
-	p.both(`a=a 644 user.mirror:"2" user.space:"1"`, `b=b 644 user.b:"b"`)
+	p.both(`a=edited 644 user.mirror:"2" user.space:"1"`, `b=b 644 user.b:"b"`)
 }
 
 func TestADryRunAndAPlanShowAttributes(t *testing.T) {

@@ -18,12 +18,14 @@ func (x *executor) stage(a *conflict.Action, dir string) error {
 	}
 	defer done()
 	temp := dir + x.tempName()
-	looks, not, err := x.disk.create(temp, content, a.Want, mtime)
+	looks, not, err := x.disk.create(temp, content, x.withOwnAttributes(*a), mtime)
 	if err != nil {
 		_ = x.mirror.root.Remove(temp)
 		return err
 	}
-	x.refuse(a, "", not)
+	if x.attributes {
+		x.refuse(a, "", not)
+	}
 	x.staged = append(x.staged, stagedFile{a, temp})
 	x.written[a.Path] = looks
 	x.bytes += a.Want.Size
