@@ -13,6 +13,11 @@ ifeq ($(shell uname),Linux)
 export CGO_CFLAGS := -O2 -g -DHAVE_FDATASYNC=1
 endif
 
+# How long a fuzz target takes. Left alone, Go spends a minute on making each input
+# small that leads somewhere new, and tries next to nothing else.
+FUZZTIME ?= 60s
+FUZZING  := -fuzztime $(FUZZTIME) -fuzzminimizetime 20x
+
 # Tests take the same random way each time; these look for new ones.
 fuzz crash power sabotage soak: export SPACEFS_SEED ?= random
 
@@ -78,13 +83,13 @@ sabotage: deps
 fuzz: deps
 	$(GO) test ./conflict -count=1 -rapid.checks=100000
 	SPACEFS_MERGE_ROUNDS=10000 $(GO) test ./conflict/merge -count=1 -run Gits -v
-	$(GO) test ./conflict/merge -run '^$$' -fuzz FuzzTexts -fuzztime 60s
+	$(GO) test ./conflict/merge -run '^$$' -fuzz FuzzTexts $(FUZZING)
 	SPACEFS_FAULT_WALK=all SPACEFS_UNDO_ROUNDS=400 $(GO) test $(TAGS) ./materialize -count=1 -timeout 30m -run 'AnyStep|UndoRestores' -v
 	SPACEFS_FAULT_WALK=all $(GO) test $(TAGS) ./integration_test -count=1 -timeout 0 -run AnySystemCall -v
-	$(GO) test $(TAGS) ./materialize -run '^$$' -fuzz FuzzParsePlan -fuzztime 60s
-	$(GO) test ./materialize/manifest -run '^$$' -fuzz FuzzRead -fuzztime 60s
-	$(GO) test ./materialize/ignore -run '^$$' -fuzz FuzzParse -fuzztime 60s
-	$(GO) test $(TAGS) ./materialize -run '^$$' -fuzz FuzzImportTar -fuzztime 60s
+	$(GO) test $(TAGS) ./materialize -run '^$$' -fuzz FuzzParsePlan $(FUZZING)
+	$(GO) test ./materialize/manifest -run '^$$' -fuzz FuzzRead $(FUZZING)
+	$(GO) test ./materialize/ignore -run '^$$' -fuzz FuzzParse $(FUZZING)
+	$(GO) test $(TAGS) ./materialize -run '^$$' -fuzz FuzzImportTar $(FUZZING)
 	for i in 1 2 3 4 5 6 7 8 9 10; do $(GO) test $(TAGS) -count=1 -run 'Random|Converge' ./materialize ./spacedb || exit 1; done
 	SPACEFS_FUZZ_SECONDS=$${SPACEFS_FUZZ_SECONDS:-3600} $(GO) test $(TAGS) -count=1 -timeout 0 -run 'TestDifferential$$' -v ./fusefs
 
