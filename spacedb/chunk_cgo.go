@@ -7,10 +7,19 @@ package spacedb
 // calls of our own into the SQLite that the driver has linked in.
 
 /*
-#cgo linux LDFLAGS: -Wl,--unresolved-symbols=ignore-in-object-files
 #cgo darwin LDFLAGS: -Wl,-undefined,dynamic_lookup
 
 #include <string.h>
+
+// Weak: what cgo links by itself to look at has no SQLite.
+#pragma weak sqlite3_prepare_v2
+#pragma weak sqlite3_bind_int64
+#pragma weak sqlite3_step
+#pragma weak sqlite3_column_int64
+#pragma weak sqlite3_column_blob
+#pragma weak sqlite3_column_bytes
+#pragma weak sqlite3_reset
+#pragma weak sqlite3_finalize
 
 typedef struct sqlite3 sqlite3;
 typedef struct sqlite3_stmt sqlite3_stmt;

@@ -44,7 +44,9 @@ func (s *Store) commitOnce() error {
 	s.cutOnce()
 	batches := append(s.redo.waiting, s.running)
 	spare(batches)
+	stop := s.writeBack(batches)
 	err := apply(s.write, batches)
+	stop()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
