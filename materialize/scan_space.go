@@ -45,7 +45,7 @@ func (s *spaceScan) all(ctx context.Context) error {
 	if err := s.base.load(); err != nil {
 		return err
 	}
-	if err := s.base.snapshot.Walk(ctx, "", s.visit); err != nil {
+	if err := s.base.snapshot.WalkContents(ctx, "", s.visit); err != nil {
 		return err
 	}
 	for p := range s.base.entries {
@@ -72,7 +72,7 @@ func (s *spaceScan) some(ctx context.Context, paths []string) error {
 			return err
 		default:
 			if err := s.visit(it); err == nil && it.Attr.IsDir() {
-				if err := s.base.snapshot.Walk(ctx, p, s.visit); err != nil {
+				if err := s.base.snapshot.WalkContents(ctx, p, s.visit); err != nil {
 					return err
 				}
 				walked.put(p)

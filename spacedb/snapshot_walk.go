@@ -10,6 +10,16 @@ import (
 // Walk visits everything below root, parents before children, siblings in byte
 // order. A directory's subtree is skipped when fn returns fs.SkipDir for it.
 func (v *Snapshot) Walk(ctx context.Context, root string, fn func(Item) error) error {
+	return v.walkFrom(ctx, root, itemQuery, fn)
+}
+
+// WalkContents is Walk for who does not ask which documents they are: ID and
+// Revision are empty, and need not be looked up.
+func (v *Snapshot) WalkContents(ctx context.Context, root string, fn func(Item) error) error {
+	return v.walkFrom(ctx, root, contentQuery, fn)
+}
+
+func (v *Snapshot) walkFrom(ctx context.Context, root, query string, fn func(Item) error) error {
 	id := Root
 	if root != "" {
 		it, err := v.Item(root)
@@ -18,17 +28,17 @@ func (v *Snapshot) Walk(ctx context.Context, root string, fn func(Item) error) e
 		}
 		id = it.Attr.ID
 	}
-	return v.walk(ctx, root, id, 0, fn)
+	return v.walk(ctx, query, root, id, 0, fn)
 }
 
-func (v *Snapshot) walk(ctx context.Context, path string, dir NodeID, depth int, fn func(Item) error) error {
+func (v *Snapshot) walk(ctx context.Context, query, path string, dir NodeID, depth int, fn func(Item) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	if depth > maxDepth {
 		return damaged("directory %d is inside itself", dir)
 	}
-	items, err := v.list(path, dir)
+	items, err := v.list(query, path, dir)
 	if err != nil {
 		return err
 	}
@@ -41,7 +51,7 @@ func (v *Snapshot) walk(ctx context.Context, path string, dir NodeID, depth int,
 			return err
 		}
 		if it.Attr.IsDir() {
-			if err := v.walk(ctx, it.Path, it.Attr.ID, depth+1, fn); err != nil {
+			if err := v.walk(ctx, query, it.Path, it.Attr.ID, depth+1, fn); err != nil {
 				return err
 			}
 		}
@@ -49,13 +59,20 @@ func (v *Snapshot) walk(ctx context.Context, path string, dir NodeID, depth int,
 	return nil
 }
 
-const itemQuery = `SELECT ` + nodeColumns + `, entry.name,
-		CASE WHEN node.mode & 61440 = 40960 THEN (SELECT data FROM chunk WHERE chunk.id = node.chunk) END,
-		CASE WHEN node.document > 0 THEN (SELECT uuid FROM document WHERE document.id = node.document) END,
-		CASE WHEN node.revision > 0 THEN (SELECT number FROM revision WHERE revision.id = node.revision) END
-	FROM entry JOIN node ON node.id = entry.node WHERE entry.parent = +?`
+const (
+	itemQuery    = itemColumns + itemIdentity + itemTables
+	contentQuery = itemColumns + `, NULL, NULL` + itemTables
 
-func (v *Snapshot) list(path string, dir NodeID) ([]Item, error) {
+	itemColumns = `SELECT ` + nodeColumns + `, entry.name,
+		CASE WHEN node.mode & 61440 = 40960 THEN (SELECT data FROM chunk WHERE chunk.id = node.chunk) END`
+	itemIdentity = `,
+		CASE WHEN node.document > 0 THEN (SELECT uuid FROM document WHERE document.id = node.document) END,
+		CASE WHEN node.revision > 0 THEN (SELECT number FROM revision WHERE revision.id = node.revision) END`
+	itemTables = `
+	FROM entry JOIN node ON node.id = entry.node WHERE entry.parent = +?`
+)
+
+func (v *Snapshot) list(query, path string, dir NodeID) ([]Item, error) {
 	if v.past != nil {
 		return v.listPast(path, dir)
 	}
@@ -66,7 +83,7 @@ func (v *Snapshot) list(path string, dir NodeID) ([]Item, error) {
 			items = append(items, it)
 		}
 		return err
-	}, itemQuery+` ORDER BY entry.name`, dir)
+	}, query+` ORDER BY entry.name`, dir)
 	return items, err
 }
 
