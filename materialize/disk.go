@@ -116,15 +116,6 @@ func (d *rootDisk) close() {
 	d.durable.close()
 }
 
-func syncAll(root *os.Root) error {
-	f, err := root.Open(".")
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return syncFilesystem(f)
-}
-
 func (d *rootDisk) rename(dir, from, to string, absent bool) error {
 	in, name, err := d.reach.parent(dir + to)
 	if err != nil {

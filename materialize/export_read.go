@@ -39,6 +39,7 @@ func (x *exporter) feed(w *treeWriter, groups []exportGroup) error {
 				if err := x.writeLarge(w, i); err != nil {
 					return err
 				}
+				w.durable.wrote(e.Size)
 				continue
 			}
 			data, err := x.read(w.plan, i)
@@ -46,6 +47,7 @@ func (x *exporter) feed(w *treeWriter, groups []exportGroup) error {
 				return err
 			}
 			b.files = append(b.files, fileContent{i, data})
+			w.durable.wrote(int64(len(data))) // or will be at once
 			if size += len(data); size >= readAhead || len(b.files) == filesAhead {
 				w.batches <- b
 				b, size = fileBatch{dir: g.dir, finish: -1}, 0

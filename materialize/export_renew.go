@@ -98,7 +98,7 @@ func (x *exporter) carryOut(p *exportPlan, todo []*exportName, next *manifest.Ma
 	return x.publish()
 }
 
-// stage writes every content that is to come; the result says where.
+// stage writes every content that is to come, durably; the result says where.
 func (x *exporter) stage(p *exportPlan, todo []*exportName) (map[*exportName]string, error) {
 	part := &exportPlan{}
 	staged := map[*exportName]string{}
@@ -117,8 +117,12 @@ func (x *exporter) stage(p *exportPlan, todo []*exportName) (map[*exportName]str
 		part.entries, part.sources = append(part.entries, e), append(part.sources, p.sources[n.want])
 	}
 	w := newTreeWriter(part, x.root)
+	defer w.durable.close()
 	x.options.Reporter.Tell(Event{Event: Progress, Phase: "export", Total: len(part.entries)})
 	if err := x.writeFiles(w); err != nil {
+		return nil, x.nothingDone(err)
+	}
+	if err := w.durable.sync(); err != nil {
 		return nil, x.nothingDone(err)
 	}
 	for i, not := range w.refused {

@@ -30,6 +30,7 @@ type treeWriter struct {
 	root    *os.Root
 	batches chan fileBatch
 	workers sync.WaitGroup
+	durable *writeback // of who reads the space; whoever made the writer closes it
 
 	noAttributes bool // the filesystem has none
 
@@ -40,11 +41,14 @@ type treeWriter struct {
 }
 
 func newTreeWriter(p *exportPlan, root *os.Root) *treeWriter {
-	return &treeWriter{plan: p, root: root, batches: make(chan fileBatch, 8), failed: map[int]error{}, refused: map[int][]refused{}}
+	return &treeWriter{
+		plan: p, root: root, batches: make(chan fileBatch, 8), durable: &writeback{root: root},
+		failed: map[int]error{}, refused: map[int][]refused{},
+	}
 }
 
-// writeTree fills dir, an empty directory: the files, the manifest, and then
-// one sync for everything.
+// writeTree fills dir, an empty directory: the files, and then the manifest. All of
+// it is durable then.
 func (x *exporter) writeTree(dir string) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -56,6 +60,7 @@ func (x *exporter) writeTree(dir string) error {
 		return err
 	}
 	w := newTreeWriter(plan, root)
+	defer w.durable.close()
 	x.options.Reporter.Tell(Event{Event: Progress, Phase: "export", Total: len(plan.entries)})
 	if err := x.writeFiles(w); err != nil {
 		return x.nothingDone(err)
@@ -67,11 +72,14 @@ func (x *exporter) writeTree(dir string) error {
 	if err := writeManifest(root, manifest.Name, written); err != nil {
 		return err
 	}
-	return syncAll(root)
+	return w.durable.sync()
 }
 
 // writeFiles makes the whole tree below w.root.
 func (x *exporter) writeFiles(w *treeWriter) error {
+	if err := w.durable.open(); err != nil {
+		return err
+	}
 	if w.noAttributes = x.options.Metadata && !takesAttributes(w.root); w.noAttributes {
 		x.result.Notices = append(x.result.Notices, "extended attributes are in the manifest only: the filesystem of "+x.dir+" has none")
 	}
