@@ -15,8 +15,11 @@ func initCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "init",
 		Usage:     "create a space, empty or filled from a directory",
-		UsageText: "init SPACE [--from DIR]",
-		Flags:     []cli.Flag{&cli.StringFlag{Name: "from", Usage: "import everything below `DIR`"}, eventsFlag, quietFlag},
+		UsageText: "init SPACE [--from DIR [--metadata]]",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "from", Usage: "import everything below `DIR`"},
+			&cli.BoolFlag{Name: "metadata", Usage: "with its extended attributes (user.*)"}, eventsFlag, quietFlag,
+		},
 		Action: func(c *cli.Context) error {
 			args, err := arguments(c, 1, 1)
 			if err != nil {
@@ -41,7 +44,7 @@ func initCommand() *cli.Command {
 				return store.Close()
 			}
 			report := newReporter(c)
-			result, err := materialize.Import(c.Context, store, from, materialize.ImportOptions{Ignore: true, Reporter: report})
+			result, err := materialize.Import(c.Context, store, from, materialize.ImportOptions{Ignore: true, Metadata: c.Bool("metadata"), Reporter: report})
 			report.end()
 			if err = errors.Join(err, store.Close()); err != nil {
 				return err

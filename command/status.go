@@ -54,6 +54,9 @@ func showStatus(c *cli.Context, st daemon.Status) {
 		if !m.LastSync.IsZero() {
 			when = "last complete sync " + m.LastSync.Local().Format(time.DateTime)
 		}
+		if m.Metadata {
+			when += ", with extended attributes"
+		}
 		fmt.Fprintf(w, "mirror      %s (%s)\n", m.Path, when)
 		showLive(w, m)
 	}

@@ -147,6 +147,7 @@ func FuzzImportTar(f *testing.F) {
 	f.Add(tarOf(f, reg("../a"), &tar.Header{Typeflag: tar.TypeLink, Name: "l", Linkname: "a"}, reg("\xff")))
 	f.Add(sparse("hollow", 1<<12)) // the real one takes a second each time
 	f.Add(tarOf(f, reg(manifest.Name), reg("a")))
+	f.Add(tarOf(f, &tar.Header{Typeflag: tar.TypeReg, Name: "a", PAXRecords: map[string]string{"SCHILY.xattr.user.a": "\x00", "SCHILY.xattr.user.%3D": ""}}))
 	dir, err := os.MkdirTemp(inMemory(), "fuzz-")
 	if err != nil {
 		f.Fatal(err)
@@ -166,7 +167,7 @@ func FuzzImportTar(f *testing.F) {
 		}
 	})
 	f.Fuzz(func(t *testing.T, text []byte) {
-		r, err := ImportTar(context.Background(), store, bytes.NewReader(text), ImportOptions{})
+		r, err := ImportTar(context.Background(), store, bytes.NewReader(text), ImportOptions{Metadata: true})
 		if err == nil && len(text) == 0 {
 			t.Errorf("nothing is a stream: %+v", r)
 		}

@@ -26,7 +26,7 @@ func takesAttributes(root *os.Root) bool {
 func readAttributes(fd int) (attributes.Set, error) {
 	names, err := readWhole(func(buf []byte) (int, error) { return unix.Flistxattr(fd, buf) })
 	switch {
-	case errors.Is(err, unix.ENOTSUP): // a filesystem that is mounted within
+	case errors.Is(err, unix.ENOTSUP), errors.Is(err, unix.ENOSYS): // a filesystem that is mounted within
 		return "", nil
 	case err != nil || len(names) == 0:
 		return "", err

@@ -19,6 +19,7 @@ func sample() *Manifest {
 			{Kind: Symlink, Path: "l\xff", Name: "l\xff", Mode: 0o777, Target: "a/\"b\"<é>\n"},
 			{Kind: Document, Path: "ü \"", Name: "ü \"", Size: 0},
 			{Kind: Metadata, Path: "a/b.md", Name: "a__b.md.meta.json", Size: 9, SHA256: [32]byte{2}},
+			{Kind: Document, Path: "plainly", Name: "plainly", Attributes: attributes.Of(map[string]string{"user.a": "", "user.b": "b"})},
 			{Kind: Document, Path: "tagged", Name: "tagged", Attributes: attributes.Of(map[string]string{"user.tag": "<é>"})},
 			{Kind: Contents, Path: "", Name: "index.md", Size: 9},
 		},

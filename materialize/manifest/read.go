@@ -184,6 +184,9 @@ func (e *Entry) readPlain(line string) bool {
 	if p.next(`,"revision":`) {
 		e.Revision = int(p.number())
 	}
+	if p.next(`,"attributes":[`) {
+		e.Attributes = p.attributes()
+	}
 	p.skip(`}`)
 	bits, err := strconv.ParseUint(mode, 8, 32)
 	e.Mode = uint32(bits)
@@ -229,6 +232,25 @@ func (p *plain) number() int64 {
 	}
 	p.rest = p.rest[i:]
 	return n
+}
+
+// attributes takes what is before the closing bracket, if all of it is text.
+func (p *plain) attributes() attributes.Set {
+	values := map[string]string{}
+	for {
+		p.skip(`{"name":"`)
+		name := p.text()
+		p.skip(`,"value":"`)
+		_, twice := values[name]
+		values[name] = p.text()
+		p.skip(`}`)
+		p.ok = p.ok && name != "" && !twice
+		if !p.ok || !p.next(`,`) {
+			break
+		}
+	}
+	p.skip(`]`)
+	return attributes.Of(values)
 }
 
 func (p *plain) hash(to *[32]byte) {
