@@ -94,9 +94,7 @@ func TestCrashOfAnImportOverWhatIsThere(t *testing.T) {
 			interrupted++
 		}
 		b.sound("docs.space")
-		b.done("export", "-q", "docs.space", "half")
-		half := b.hashes("half")
-		delete(half, ".spacefs-manifest.jsonl")
+		half := b.exported("docs.space", "half")
 		for path, sum := range half {
 			if sum != before[path] && sum != after[path] {
 				t.Errorf("%s holds neither the old nor the new", path)
@@ -113,6 +111,15 @@ func TestCrashOfAnImportOverWhatIsThere(t *testing.T) {
 		b.keeps("docs.space", before)
 	}
 	b.Logf("%d of %d were interrupted", interrupted, crashRounds(t))
+}
+
+// exported is what a space holds, by an export to a new directory.
+func (b *bench) exported(space, dir string) map[string][32]byte {
+	b.Helper()
+	b.done("export", "-q", space, dir)
+	held := b.hashes(dir)
+	delete(held, ".spacefs-manifest.jsonl")
+	return held
 }
 
 // keeps: all of that is in the space's history.
