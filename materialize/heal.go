@@ -23,7 +23,7 @@ func healBase(v *spacedb.Snapshot, base, space, mirror conflict.Tree) error {
 			return err
 		}
 		if had {
-			m.Mode = s.Mode // of modes nobody remembers anything
+			m.Mode, m.Attributes = s.Mode, "" // of modes and attributes nobody remembers anything
 			base[p] = m
 		}
 	}

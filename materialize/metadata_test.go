@@ -236,6 +236,20 @@ func TestWhatIsNotAskedForIsNotTouched(t *testing.T) {
 	p.both(`a=edited 644 user.mirror:"2" user.space:"1"`, `b=b 644 user.b:"b"`)
 }
 
+// With the base lost, nobody knows what was removed: everything is kept.
+func TestALostBaseTakesNoAttributeAway(t *testing.T) {
+	p := newPair(t)
+	p.inSpace("a", "first")
+	p.attribute(true, "a", "user.both", "1")
+	p.sync(withMetadata())
+	p.inSpace("a", "second")
+	p.attribute(true, "a", "user.space", "2")
+	p.attribute(false, "a", "user.mirror", "3")
+	p.forget()
+	p.sync(withMetadata())
+	p.both(`a=second 644 user.both:"1" user.mirror:"3" user.space:"2"`)
+}
+
 func TestADryRunAndAPlanShowAttributes(t *testing.T) {
 	p := newPair(t)
 	p.inSpace("a", "a")
