@@ -188,15 +188,24 @@ func (b *bench) nothingVanished(before map[string][32]byte) {
 	}
 }
 
-// TestCrashOfAMount kills the daemon while programs write through it.
+// TestCrashOfAMount kills the daemon while programs write through it; again and
+// again in one space, and a few times, as each round verifies all of it, in
+// another one.
 func TestCrashOfAMount(t *testing.T) {
 	needFUSE(t)
-	b := newBench(t)
+	const inOneSpace = 20
 	rng := seeded(t)
+	for left := crashRounds(t); left > 0; left -= inOneSpace {
+		t.Run(strconv.Itoa(left), func(t *testing.T) { killAMount(t, rng, min(left, inOneSpace)) })
+	}
+}
+
+func killAMount(t *testing.T, rng *rand.Rand, rounds int) {
+	b := newBench(t)
 	b.done("init", "docs.space")
 	b.mkdir("mnt")
 	written := &promises{synced: map[string][]byte{}, saved: map[string][][]byte{}}
-	for range crashRounds(t) {
+	for range rounds {
 		b.mount("docs.space")
 		var writers sync.WaitGroup
 		for w := range 3 {
@@ -215,7 +224,7 @@ func TestCrashOfAMount(t *testing.T) {
 		b.unmount()
 		b.sound("docs.space")
 	}
-	b.Logf("%d documents were synced %d times and saved %d times", len(written.synced), written.syncs, written.saves)
+	b.Logf("%d kills: %d documents were synced %d times and saved %d times", rounds, len(written.synced), written.syncs, written.saves)
 }
 
 // promises is what programs may rely on after a crash.
