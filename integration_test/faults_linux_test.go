@@ -110,27 +110,32 @@ func TestWhicheverCallTheDiskRefusesNothingIsDropped(t *testing.T) {
 			}
 			rng := seeded(t)
 			saved := map[string][]byte{}
-			told, walked := 0, 0
+			told, walked, refusals := 0, 0, 0
 			for unrefused := 0; unrefused < 3; walked++ {
 				name := fmt.Sprint("note", walked%7)
 				text := make([]byte, 1+rng.Intn(150_000))
 				rng.Read(text)
 				ok(disk.refuseOnce(errno, walked+1))
-				until(func() error { return os.WriteFile(filepath.Join(server.Dir(), name), text, 0o644) })
-				if until(func() error { return syncPath(filepath.Join(server.Dir(), name)) }) {
+				writing := until(func() error { return os.WriteFile(filepath.Join(server.Dir(), name), text, 0o644) })
+				syncing := until(func() error { return syncPath(filepath.Join(server.Dir(), name)) })
+				if writing || syncing {
 					told++
 				}
 				saved[name] = text
 				refused, err := disk.refused()
 				ok(err)
-				if !refused {
-					unrefused++ // a save has no more calls than this
+				unrefused++ // three in a row: a save has no more calls than this
+				if refused {
+					unrefused = 0
+					refusals++
 				}
 				ok(disk.refuse(0))
 			}
-			t.Logf("%d calls refused, fsync was told %d times", walked, told)
-			if told < walked/4 {
-				t.Errorf("fsync was told only %d times of %d", told, walked)
+			// How many of them a program is told of is a matter of chance: a commit
+			// that nobody waits for is tried again, and a checkpoint is put off.
+			t.Logf("%d calls refused in %d saves, of which %d were told", refusals, walked, told)
+			if refusals < 5 || told == 0 {
+				t.Errorf("%d calls refused and %d saves told: this tries nothing", refusals, told)
 			}
 			// What was refused last may have been a commit that nobody waited for.
 			for deadline := time.Now().Add(10 * time.Second); store.Status().Trouble != ""; time.Sleep(20 * time.Millisecond) {
