@@ -15,6 +15,18 @@ type ContentRef struct {
 // Ref is where the content of a document is.
 func (it Item) Ref() ContentRef { return ContentRef{it.Attr.ID, it.chunk, it.Attr.Size} }
 
+// ReadContent fills dest, which is as long as the content.
+func (v *Snapshot) ReadContent(ref ContentRef, dest []byte) error {
+	if v.past == nil && ref.size <= chunkSize && ref.chunk != 0 {
+		return v.conn.copyChunk(dest, ref.chunk, 0)
+	}
+	content, err := v.Content(ref)
+	if err == nil {
+		_, err = io.ReadFull(content, dest)
+	}
+	return err
+}
+
 // Content reads what an item of this snapshot holds: as Open does, and quicker
 // when it is small.
 func (v *Snapshot) Content(ref ContentRef) (io.ReadSeeker, error) {
@@ -87,7 +99,7 @@ func (r *contentReader) Read(p []byte) (int, error) {
 	p = p[:min(int64(len(p)), chunkSize-from, r.size-r.off)]
 	if id := r.chunks[idx]; id == 0 {
 		clear(p)
-	} else if err := r.conn.readChunk(id, func(data []byte) { copyZeroed(p, data, from) }); err != nil {
+	} else if err := r.conn.copyChunk(p, id, from); err != nil {
 		return 0, err
 	} else if err := r.conn.overlay(p, from, r.patches[idx]); err != nil {
 		return 0, err
