@@ -1,8 +1,8 @@
 package materialize
 
 import (
+	"bytes"
 	"context"
-	"io"
 	"sync"
 
 	"spacefs/conflict"
@@ -12,50 +12,87 @@ import (
 // bring to the mirror, while the files before are made. It does so for a stretch
 // of actions during which nobody else asks the snapshot.
 type readAheadOf struct {
-	contents chan aheadContent
-	end      int // the index of the action after the stretch
-	free     sync.Pool
+	parcels chan *parcel
+	end     int     // the index of the action after the stretch
+	at      *parcel // from which contents are taken
+	free    sync.Pool
 }
 
-type aheadContent struct {
+// parcel is several small contents that travel together: to hand on each by
+// itself costs about what it does to write it.
+type parcel struct {
+	contents []contentAhead // not asked for yet
+	files    []toMake       // of those that were, to be made
+	room     []byte         // that the contents are in
+}
+
+type contentAhead struct {
 	path string
-	data *[]byte
+	data []byte
 	err  error
 }
 
+// toMake is a file to be staged, and its content.
+type toMake struct {
+	*stagedFile
+	content []byte
+}
+
 const (
-	aheadFiles = 32        // that are held in memory
-	aheadLimit = 256 << 10 // a larger file is copied as it is read
-	aheadLeast = 8         // actions, for less it is not worth it
+	parcelFiles = 32
+	parcelBytes = 256 << 10
+	aheadLimit  = 256 << 10 // a larger file is copied as it is read
+	aheadLeast  = 8         // actions, for less it is not worth it
 )
 
 // readAhead begins a stretch at actions[from], nil when there is none, and tells
 // where it is worth while to ask again.
 func (x *executor) readAhead(actions []conflict.Action, from int) (*readAheadOf, int) {
 	end := from
-	for end < len(actions) && x.isPlainCopy(actions[end]) {
+	for end < len(actions) && x.isPlainCopy(actions[end]) && !(end > from && followsWrite(actions, end)) {
 		end++
 	}
 	if end-from < aheadLeast {
 		return nil, end + 1
 	}
-	r := &readAheadOf{contents: make(chan aheadContent, aheadFiles), end: end}
-	r.free.New = func() any { return new([]byte) }
-	go func() {
-		defer close(r.contents)
-		for _, a := range actions[from:end] {
-			if a.Op != conflict.Write {
-				continue
-			}
-			if x.ctx.Err() != nil {
-				return
-			}
-			c := aheadContent{path: a.Path, data: r.free.Get().(*[]byte)}
-			c.err = x.readWhole(a.Path, c.data)
-			r.contents <- c
-		}
-	}()
+	r := &readAheadOf{parcels: make(chan *parcel, 1), end: end, at: &parcel{}}
+	r.free.New = func() any { return &parcel{room: make([]byte, 0, parcelBytes+aheadLimit)} }
+	go x.fill(r, actions[from:end])
 	return r, end
+}
+
+// followsWrite: of an action at the path of a write before it, it must be known
+// how that went.
+func followsWrite(actions []conflict.Action, at int) bool {
+	return actions[at-1].Op == conflict.Write && actions[at-1].Path == actions[at].Path
+}
+
+func (x *executor) fill(r *readAheadOf, actions []conflict.Action) {
+	defer close(r.parcels)
+	p := r.empty()
+	for i := range actions {
+		a := &actions[i]
+		if a.Op != conflict.Write {
+			continue
+		}
+		if x.ctx.Err() != nil {
+			return
+		}
+		p.contents = append(p.contents, x.readWhole(a.Path, p))
+		if len(p.contents) == parcelFiles || len(p.room) >= parcelBytes {
+			r.parcels <- p
+			p = r.empty()
+		}
+	}
+	if len(p.contents) > 0 {
+		r.parcels <- p
+	}
+}
+
+func (r *readAheadOf) empty() *parcel {
+	p := r.free.Get().(*parcel)
+	p.contents, p.files, p.room = make([]contentAhead, 0, parcelFiles), make([]toMake, 0, parcelFiles), p.room[:0]
+	return p
 }
 
 // goAhead is called before each action.
@@ -68,22 +105,30 @@ func (x *executor) goAhead(actions []conflict.Action, at int) {
 	}
 }
 
+// stopAhead ends a stretch: the snapshot is free again, and of each file it is
+// known how it went.
 func (x *executor) stopAhead() {
-	if x.ahead != nil {
-		x.ahead.finish()
-		x.ahead = nil
+	if x.ahead == nil {
+		return
 	}
+	x.handOver()
+	for range x.ahead.parcels {
+	}
+	x.ahead = nil
+	x.gather()
 }
 
 // isPlainCopy says whether an action asks no more of the snapshot than a content
-// that can be read ahead.
+// that can be read ahead, and may be done beside the making of files.
 func (x *executor) isPlainCopy(a conflict.Action) bool {
 	if a.Side != conflict.Mirror || a.Content != conflict.OtherSide {
 		return false
 	}
 	switch a.Op {
-	case conflict.Mkdir, conflict.Link, conflict.Chmod, conflict.Remove:
+	case conflict.Mkdir, conflict.Link, conflict.Remove:
 		return true
+	case conflict.Chmod:
+		return a.Want.Kind == conflict.File // a directory's may forbid making files in it
 	case conflict.Write:
 		_, known := x.space[a.Path]
 		return known && a.Want.Size <= aheadLimit
@@ -91,38 +136,56 @@ func (x *executor) isPlainCopy(a conflict.Action) bool {
 	return false
 }
 
-func (x *executor) readWhole(path string, into *[]byte) error {
+// readWhole adds a document to a parcel, in which there is room for it.
+func (x *executor) readWhole(path string, p *parcel) contentAhead {
 	it := x.space[path]
-	content, err := x.snapshot.Content(it.Ref())
-	if err != nil {
-		return err
-	}
-	if size := int(it.Attr.Size); cap(*into) < size {
-		*into = make([]byte, size)
-	} else {
-		*into = (*into)[:size]
-	}
-	_, err = io.ReadFull(content, *into)
-	return err
+	c := contentAhead{path: path}
+	from := len(p.room)
+	p.room = p.room[:from+int(it.Attr.Size)]
+	c.data = p.room[from:]
+	c.err = x.snapshot.ReadContent(it.Ref(), c.data)
+	return c
 }
 
-// of returns the content of a path; what was read for paths before it, that were
-// passed over, is dropped.
-func (r *readAheadOf) of(path string) (data *[]byte, err error) {
-	for c := range r.contents {
+// next returns the content of a path; what was read for paths before it, that
+// were passed over, is dropped.
+func (x *executor) next(path string) ([]byte, error) {
+	for {
+		if len(x.ahead.at.contents) == 0 {
+			x.handOver()
+			p, more := <-x.ahead.parcels
+			if !more {
+				return nil, context.Canceled // it was told to stop
+			}
+			x.ahead.at = p
+			continue
+		}
+		c := x.ahead.at.contents[0]
+		x.ahead.at.contents = x.ahead.at.contents[1:]
 		if c.path == path {
 			return c.data, c.err
 		}
-		r.done(c.data)
 	}
-	return nil, context.Canceled // it was told to stop
 }
 
-// done says that a content is not needed any more.
-func (r *readAheadOf) done(data *[]byte) { r.free.Put(data) }
-
-// finish waits until the snapshot is free again.
-func (r *readAheadOf) finish() {
-	for range r.contents {
+// handOver gives the crew those files to make whose contents have come so far.
+func (x *executor) handOver() {
+	r, p := x.ahead, x.ahead.at
+	files := p.files
+	if len(files) == 0 {
+		return
 	}
+	p.files = nil
+	last := len(p.contents) == 0
+	if last {
+		r.at = &parcel{} // and this one is theirs
+	}
+	x.crew.do(func(m member) {
+		for _, f := range files {
+			x.make(m.disk, f.stagedFile, bytes.NewReader(f.content))
+		}
+		if last { // what it had before was waited for, see gather
+			r.free.Put(p)
+		}
+	})
 }

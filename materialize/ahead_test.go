@@ -27,18 +27,18 @@ func (d noDirectory) mkdir(path string, perm uint32) error {
 func TestContentsThatAreReadAheadAreNotMixedUp(t *testing.T) {
 	p := newPair(t)
 	for _, dir := range []string{"a", "b", "c"} {
-		for i := range 2 * aheadFiles {
-			name := fmt.Sprintf("%s/%02d", dir, i)
+		for i := range 4 * parcelFiles {
+			name := fmt.Sprintf("%s/%03d", dir, i)
 			p.inSpace(name, "text of "+name)
 		}
 	}
-	p.inSpace("a/10 large", strings.Repeat("large", aheadLimit/4))
+	p.inSpace("a/010 large", strings.Repeat("large", aheadLimit/4))
 	r, err := Sync(t.Context(), p.store, p.dir, SyncOptions{wrap: func(d disk) disk { return noDirectory{d, "b"} }})
 	p.ok(err)
 	if len(r.Failed) != 1 || r.Failed[0].Path != "b" {
 		t.Errorf("failed: %v", r.Failed)
 	}
-	for _, name := range []string{"a/63", "c/00", "c/63"} {
+	for _, name := range []string{"a/127", "c/000", "c/127"} {
 		if text, err := os.ReadFile(filepath.Join(p.dir, name)); string(text) != "text of "+name {
 			t.Errorf("%s: %q, %v", name, text, err)
 		}

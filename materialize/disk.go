@@ -27,10 +27,9 @@ type disk interface {
 	symlink(target, path string) error
 	chmod(path string, perm uint32) error
 	remove(path string) error
-	close()
 }
 
-// rootDisk is the real one.
+// rootDisk is the real one, for one goroutine; durable may be shared.
 type rootDisk struct {
 	root    *os.Root
 	reach   *reach
@@ -38,8 +37,8 @@ type rootDisk struct {
 	buf     []byte
 }
 
-func newDisk(root *os.Root, r *reach) *rootDisk {
-	return &rootDisk{root: root, reach: r, durable: &writeback{root: root}, buf: make([]byte, 64<<10)}
+func newDisk(root *os.Root, r *reach, durable *writeback) *rootDisk {
+	return &rootDisk{root: root, reach: r, durable: durable, buf: make([]byte, 64<<10)}
 }
 
 func (d *rootDisk) create(path string, content io.Reader, as conflict.Entry, mtime int64) (st stamp, not []refused, err error) {
@@ -111,6 +110,7 @@ func syncFile(root *os.Root, path string) error {
 
 func (d *rootDisk) syncAll() error { return d.durable.sync() }
 
+// close is for who shares nothing of it.
 func (d *rootDisk) close() {
 	d.reach.letGo()
 	d.durable.close()

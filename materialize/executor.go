@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"strings"
 	"syscall"
@@ -24,8 +25,8 @@ import (
 type executor struct {
 	ctx      context.Context
 	mirror   *mirrorDir // nil: the run is about the space alone
-	disk     disk
-	reach    *reach // of the mirror; the disk's too
+	member              // what it does to the mirror itself
+	crew     *crew      // what others do at the same time
 	tree     *spacedb.Tree
 	snapshot *spacedb.Snapshot
 	base     map[string]spacedb.BaseEntry
@@ -50,24 +51,21 @@ type executor struct {
 
 	ahead     *readAheadOf // nil: the next actions need the snapshot themselves
 	aheadNext int          // the action before which to look for a stretch
-	staged    []stagedFile
+	durable   *writeback   // of the mirror
+	staged    []*stagedFile
 	bytes     int64
 	dirs      map[string]struct{} // whose entries changed since the last barrier
 	done      []*conflict.Action  // since the last barrier
+	booking   chan error          // of the batches before; nil: the store knows of all
 	placed    map[string]spacedb.Attr
 	renamed   map[string]renaming // since the last barrier, by where it went
-	written   map[string]stamp    // of files that were staged: how they look
+	written   map[string]*stagedFile
 	failed    failures
 	left      []conflict.Left
 	record    *recorder
 	did       []*conflict.Action // in all
 	narrow    []conflict.Action  // directories whose mode would keep us out: set at the end
 	counter   int
-}
-
-type stagedFile struct {
-	action *conflict.Action
-	temp   string
 }
 
 // stagedPrefix begins the names of files on their way; they are junk to
@@ -95,19 +93,27 @@ func (x *executor) execute(plan conflict.Plan) error {
 		return err
 	}
 	defer x.letGo()
+	if err := errors.Join(x.doAll(plan.Actions), x.booked()); err != nil {
+		return err
+	}
+	return x.narrowDown()
+}
+
+func (x *executor) doAll(actions []conflict.Action) error {
+	defer x.crew.end()
 	defer x.stopAhead()
-	for i := range plan.Actions {
-		a := &plan.Actions[i]
+	for i := range actions {
+		a := &actions[i]
 		if err := x.ctx.Err(); err != nil {
 			return errors.Join(err, x.barrier())
 		}
-		x.goAhead(plan.Actions, i)
+		x.goAhead(actions, i)
 		if x.failed.cover(a.Path) {
 			continue // what is above it, or its own removal, did not happen
 		}
 		x.report.Step()
 		x.note(a, x.act(a))
-		if i+1 < len(plan.Actions) && plan.Actions[i+1].Path == a.Path {
+		if i+1 < len(actions) && actions[i+1].Path == a.Path {
 			continue // the base moves once both sides have what was merged
 		}
 		if len(x.staged) >= batchFiles || x.bytes >= batchBytes || len(x.done) >= batchFiles {
@@ -116,16 +122,14 @@ func (x *executor) execute(plan conflict.Plan) error {
 			}
 		}
 	}
-	if err := x.barrier(); err != nil {
-		return err
-	}
-	return x.narrowDown()
+	return x.barrier()
 }
 
 // letGo closes what was opened on the way.
 func (x *executor) letGo() {
-	if x.disk != nil {
-		x.disk.close()
+	x.reach.letGo()
+	if x.durable != nil {
+		x.durable.close()
 	}
 	if x.kept != nil {
 		x.kept.Close()
@@ -145,7 +149,7 @@ func (x *executor) narrowDown() error {
 		if err := x.disk.chmod(a.Path, a.Want.Mode); err != nil {
 			x.note(a, err)
 		} else if x.agreed(a) {
-			set = append(set, x.baseAfter(a))
+			set = append(set, x.baseAfter(a, x.lookAt(x.member, a.Path)))
 		}
 	}
 	if x.mirror == nil {
@@ -198,13 +202,14 @@ func (x *executor) act(a *conflict.Action) error {
 }
 
 func (x *executor) actOnMirror(a *conflict.Action) error {
-	// What comes to where nothing is, is renamed there, and that looks itself.
-	if comes := a.Op == conflict.Write || a.Op == conflict.Link; !comes || a.Expect.Kind != conflict.Absent {
+	// Where nothing is, making a directory or renaming something there fails if
+	// that is not so.
+	if a.Expect.Kind != conflict.Absent {
 		if err := x.expected(*a); err != nil {
 			return err
 		}
 	}
-	dir, name := path.Split(a.Path)
+	dir, _ := path.Split(a.Path)
 	x.dirs[strings.TrimSuffix(dir, "/")] = struct{}{}
 	switch a.Op {
 	case conflict.Remove:
@@ -213,7 +218,9 @@ func (x *executor) actOnMirror(a *conflict.Action) error {
 		if a.Want.Mode&ownerAll != ownerAll {
 			x.narrow = append(x.narrow, *a)
 		}
-		if err := x.disk.mkdir(a.Path, a.Want.Mode|ownerAll); err != nil {
+		if err := x.disk.mkdir(a.Path, a.Want.Mode|ownerAll); errors.Is(err, fs.ErrExist) {
+			return errChanged
+		} else if err != nil {
 			return err
 		}
 		return x.attributeMirror(a)
@@ -225,13 +232,23 @@ func (x *executor) actOnMirror(a *conflict.Action) error {
 	case conflict.Metadata:
 		return x.attributeMirror(a)
 	case conflict.Link:
-		temp := dir + x.tempName()
-		if err := x.disk.symlink(a.Want.Target, temp); err != nil {
-			return err
-		}
-		return x.rename(temp, dir, name, a)
+		return x.link(a, dir+x.tempName())
 	}
 	return x.stage(a, dir)
+}
+
+func (x *executor) link(a *conflict.Action, temp string) error {
+	err := x.disk.symlink(a.Want.Target, temp)
+	if err == nil && a.Expect.Kind != conflict.Absent {
+		err = x.expected(*a)
+	}
+	if err == nil {
+		err = x.rename(x.disk, temp, a)
+	}
+	if err != nil {
+		_ = x.mirror.root.Remove(temp)
+	}
+	return err
 }
 
 func (x *executor) tempName() string {
@@ -245,12 +262,15 @@ func (s *syncer) executor(ctx context.Context, v *view) *executor {
 		tree: s.store.Tree(spacedb.Actor{Origin: spacedb.OriginSync, Run: s.run.ID}),
 		base: v.base, space: v.space.changed, seen: v.mirror.changed, touched: v.mirror.touched, report: s.options.Reporter, phase: s.kind(), now: s.options.Now, record: &s.record,
 		merger: v.merger, fold: s.foldOf(), attributes: s.attributes,
-		dirs: map[string]struct{}{}, placed: map[string]spacedb.Attr{}, written: map[string]stamp{},
+		dirs: map[string]struct{}{}, placed: map[string]spacedb.Attr{}, written: map[string]*stagedFile{},
 	}
-	x.reach = &reach{root: s.mirror.root}
-	x.disk = newDisk(s.mirror.root, x.reach)
-	if s.options.wrap != nil {
-		x.disk = s.options.wrap(x.disk)
-	}
+	x.equip(s.options.wrap)
 	return x
+}
+
+// equip gives it what works on the mirror.
+func (x *executor) equip(wrap func(disk) disk) {
+	x.durable = &writeback{root: x.mirror.root}
+	x.crew = newCrew(x.mirror.root, x.durable, wrap)
+	x.member = x.crew.own
 }

@@ -28,7 +28,7 @@ func (x *exporter) carryOut(p *exportPlan, todo []*exportName, next *manifest.Ma
 	if err := x.stageManifest(next); err != nil {
 		return err
 	}
-	disk := newDisk(x.root, &reach{root: x.root})
+	disk := newDisk(x.root, &reach{root: x.root}, &writeback{root: x.root})
 	defer disk.close()
 	if err := disk.syncAll(); err != nil {
 		return err

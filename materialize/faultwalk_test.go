@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -89,7 +90,7 @@ func newStage0(t *testing.T) *stage0 {
 	p.attribute(true, "narrow/inside", "user.new", "inside")
 	p.attribute(true, "narrow", "user.new", "narrow")
 	p.chmod(true, "narrow", 0o500)
-	for i := range fewFiles { // more than a few, so that they are made durable at once
+	for i := range parcelFiles + 4 { // more than a few, so that they are made durable at once, and by several
 		name := fmt.Sprint("many/", i)
 		p.inSpace(name, text(name))
 	}
@@ -298,20 +299,20 @@ func dieAt(t *testing.T, n int) {
 // second rename, removal and the like has been done and says that it failed, as
 // a disk may.
 type faulty struct {
-	disk
+	mu       sync.Mutex // guards step and last: several goroutines work on a mirror
 	step, at int
 	on       bool
 	fail     func() error
 	last     string // what failed
 }
 
-func (f *faulty) over(d disk) disk {
-	f.disk = d
-	return f
-}
+// over is a disk that may fail; all count their steps together.
+func (f *faulty) over(d disk) disk { return faultyDisk{d, f} }
 
 // due counts a step and says whether it fails.
 func (f *faulty) due(what string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.step++
 	due := f.at > 0 && (f.step == f.at || f.on && f.step > f.at)
 	if due {
@@ -330,7 +331,12 @@ func (f *faulty) do(what string, step func() error) error {
 	return f.fail()
 }
 
-func (f *faulty) create(path string, content io.Reader, as conflict.Entry, mtime int64) (stamp, []refused, error) {
+type faultyDisk struct {
+	disk
+	*faulty
+}
+
+func (f faultyDisk) create(path string, content io.Reader, as conflict.Entry, mtime int64) (stamp, []refused, error) {
 	if f.due("create") {
 		_, _, _ = f.disk.create(path, io.LimitReader(content, 3), as, mtime)
 		return stamp{}, nil, f.fail()
@@ -338,7 +344,7 @@ func (f *faulty) create(path string, content io.Reader, as conflict.Entry, mtime
 	return f.disk.create(path, content, as, mtime)
 }
 
-func (f *faulty) attribute(path string, changes []attributes.Change) (not []refused, err error) {
+func (f faultyDisk) attribute(path string, changes []attributes.Change) (not []refused, err error) {
 	err = f.do("attribute", func() (err error) {
 		not, err = f.disk.attribute(path, changes)
 		return err
@@ -346,28 +352,28 @@ func (f *faulty) attribute(path string, changes []attributes.Change) (not []refu
 	return not, err
 }
 
-func (f *faulty) syncFile(path string) error {
+func (f faultyDisk) syncFile(path string) error {
 	return f.do("sync", func() error { return f.disk.syncFile(path) })
 }
 
-func (f *faulty) syncAll() error { return f.do("sync", f.disk.syncAll) }
+func (f faultyDisk) syncAll() error { return f.do("sync", f.disk.syncAll) }
 
-func (f *faulty) rename(dir, from, to string, absent bool) error {
+func (f faultyDisk) rename(dir, from, to string, absent bool) error {
 	return f.do("rename", func() error { return f.disk.rename(dir, from, to, absent) })
 }
 
-func (f *faulty) mkdir(path string, perm uint32) error {
+func (f faultyDisk) mkdir(path string, perm uint32) error {
 	return f.do("mkdir", func() error { return f.disk.mkdir(path, perm) })
 }
 
-func (f *faulty) symlink(target, path string) error {
+func (f faultyDisk) symlink(target, path string) error {
 	return f.do("symlink", func() error { return f.disk.symlink(target, path) })
 }
 
-func (f *faulty) chmod(path string, perm uint32) error {
+func (f faultyDisk) chmod(path string, perm uint32) error {
 	return f.do("chmod", func() error { return f.disk.chmod(path, perm) })
 }
 
-func (f *faulty) remove(path string) error {
+func (f faultyDisk) remove(path string) error {
 	return f.do("remove", func() error { return f.disk.remove(path) })
 }

@@ -226,7 +226,7 @@ func (m *mirrorDir) enroll(store *spacedb.Store) error {
 // mirror would be a stranger.
 func (m *mirrorDir) writeMarker(text []byte) error {
 	const fresh = markerPath + ".new"
-	d := newDisk(m.root, &reach{root: m.root})
+	d := newDisk(m.root, &reach{root: m.root}, &writeback{root: m.root})
 	defer d.close()
 	if err := d.remove(fresh); err != nil && !isGone(err) {
 		return err

@@ -31,13 +31,15 @@ func (r *recorder) add(a *conflict.Action, failure string) {
 	}
 }
 
-// flush hands on what was noted. It comes before the bases move: what the base
-// knows of, the record knows of.
-func (r *recorder) flush() error {
+// take takes what was noted, for the store to be told of.
+func (r *recorder) take() (tell func() error) {
 	list := r.waiting
 	r.waiting = nil
-	return r.store.RecordActions(r.run, list)
+	return func() error { return r.store.RecordActions(r.run, list) }
 }
+
+// flush tells it at once.
+func (r *recorder) flush() error { return r.take()() }
 
 func (r *recorder) stateOf(e conflict.Entry) spacedb.State { return stateWith(e, r.attributes) }
 

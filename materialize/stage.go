@@ -1,7 +1,6 @@
 package materialize
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"io/fs"
@@ -10,44 +9,86 @@ import (
 	"spacefs/conflict"
 )
 
-// stage writes the space's content beside its target.
+// stagedFile is a file on its way, beside its target.
+type stagedFile struct {
+	action *conflict.Action
+	temp   string
+	as     conflict.Entry // what it shall be
+	mtime  int64
+	// How it went, written by who makes it and puts it in place.
+	looks   stamp
+	refused []refused
+	err     error
+}
+
+// isNew: there is nothing in its place.
+func (st *stagedFile) isNew() bool { return st.action.Expect.Kind == conflict.Absent }
+
+// stage writes the space's content beside its target, or has the crew do it;
+// gather hears how that went.
 func (x *executor) stage(a *conflict.Action, dir string) error {
-	content, mtime, done, err := x.spaceContent(*a)
-	if err != nil {
-		return err
+	st := &stagedFile{action: a, as: x.withOwnAttributes(*a)}
+	if x.ahead != nil {
+		content, err := x.next(a.Path)
+		if err != nil {
+			return err
+		}
+		st.mtime = x.space[a.Path].Attr.Mtime
+		st.temp = dir + x.tempName()
+		x.ahead.at.files = append(x.ahead.at.files, toMake{st, content})
+	} else {
+		content, mtime, err := x.spaceContent(*a)
+		if err != nil {
+			return err
+		}
+		st.mtime = mtime
+		st.temp = dir + x.tempName()
+		if x.make(x.disk, st, content); st.err != nil {
+			return st.err
+		}
 	}
-	defer done()
-	temp := dir + x.tempName()
-	looks, not, err := x.disk.create(temp, content, x.withOwnAttributes(*a), mtime)
-	if err != nil {
-		_ = x.mirror.root.Remove(temp)
-		return err
-	}
-	if x.attributes {
-		x.refuse(a, "", not)
-	}
-	x.staged = append(x.staged, stagedFile{a, temp})
-	x.written[a.Path] = looks
+	x.staged = append(x.staged, st)
 	x.bytes += a.Want.Size
 	return nil
 }
 
-// spaceContent opens the content a write brings to the mirror; done says that it
-// was read.
-func (x *executor) spaceContent(a conflict.Action) (content io.Reader, mtime int64, done func(), err error) {
+// make makes a staged file; of one that fails nothing stays. Several make some at
+// once.
+func (x *executor) make(d disk, st *stagedFile, content io.Reader) {
+	st.looks, st.refused, st.err = d.create(st.temp, content, st.as, st.mtime)
+	if st.err != nil {
+		_ = x.mirror.root.Remove(st.temp)
+	}
+}
+
+// gather waits until all that is staged is there, and drops what failed.
+func (x *executor) gather() {
 	if x.ahead != nil {
-		data, err := x.ahead.of(a.Path)
-		if err != nil {
-			return nil, 0, nil, err
+		x.handOver()
+	}
+	x.crew.wait()
+	made := x.staged[:0]
+	for _, st := range x.staged {
+		if st.err != nil {
+			x.note(st.action, st.err)
+			continue
 		}
-		return bytes.NewReader(*data), x.space[a.Path].Attr.Mtime, func() { x.ahead.done(data) }, nil
+		if x.attributes {
+			x.refuse(st.action, "", st.refused)
+			st.refused = nil
+		}
+		x.written[st.action.Path] = st
+		made = append(made, st)
 	}
+	x.staged = made
+}
+
+// spaceContent opens the content a write brings to the mirror.
+func (x *executor) spaceContent(a conflict.Action) (content io.Reader, mtime int64, err error) {
 	if a.Content == conflict.OtherSide {
-		content, mtime, err = x.otherSide(a)
-	} else {
-		content, mtime, err = x.supply(a)
+		return x.otherSide(a)
 	}
-	return content, mtime, func() {}, err
+	return x.supply(a)
 }
 
 func (x *executor) otherSide(a conflict.Action) (io.Reader, int64, error) {
@@ -68,19 +109,35 @@ func (x *executor) otherSide(a conflict.Action) (io.Reader, int64, error) {
 	return content, mtime, err
 }
 
-// rename puts what is staged in place of what the action expects.
-func (x *executor) rename(temp, dir, name string, a *conflict.Action) error {
-	absent := a.Expect.Kind == conflict.Absent
-	var err error
-	if !absent {
-		err = x.expected(*a)
+// place renames all that is staged, and was made durable, to where it belongs.
+func (x *executor) place() {
+	x.crew.share(len(x.staged), func(m member, from, to int) {
+		for _, st := range x.staged[from:to] {
+			if st.isNew() && st.err == nil {
+				st.err = x.rename(m.disk, st.temp, st.action)
+			}
+		}
+	})
+	for _, st := range x.staged {
+		if !st.isNew() && st.err == nil {
+			if st.err = x.expected(*st.action); st.err == nil {
+				st.err = x.rename(x.disk, st.temp, st.action)
+			}
+		}
+		if st.err != nil {
+			_ = x.mirror.root.Remove(st.temp)
+			x.note(st.action, st.err)
+			continue
+		}
+		x.done = append(x.done, st.action)
 	}
-	if err == nil {
-		err = x.disk.rename(dir, path.Base(temp), name, absent)
-	}
-	if err != nil {
-		_ = x.mirror.root.Remove(temp)
-	}
+}
+
+// rename puts what is staged in place of what the action expects, if that is
+// there: whether nothing is, the renaming finds out itself.
+func (x *executor) rename(d disk, temp string, a *conflict.Action) error {
+	dir, name := path.Split(a.Path)
+	err := d.rename(dir, path.Base(temp), name, a.Expect.Kind == conflict.Absent)
 	if errors.Is(err, fs.ErrExist) {
 		return errChanged
 	}

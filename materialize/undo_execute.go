@@ -65,16 +65,13 @@ func (u *undoer) executor(ctx context.Context, run spacedb.Run) *executor {
 		ctx: ctx, mirror: u.mirror, snapshot: u.view, run: run.ID,
 		tree:  u.store.Tree(spacedb.Actor{Origin: spacedb.OriginUndo, Run: run.ID}),
 		space: u.space, seen: u.seen, report: u.options.Reporter, phase: "undo", now: u.options.Now,
-		record: &recorder{store: u.store, run: run.ID, attributes: u.attributes}, attributes: u.attributes, apart: u.divided, reach: &reach{},
-		dirs: map[string]struct{}{}, placed: map[string]spacedb.Attr{}, written: map[string]stamp{},
+		record: &recorder{store: u.store, run: run.ID, attributes: u.attributes}, attributes: u.attributes, apart: u.divided, member: member{reach: &reach{}}, crew: &crew{},
+		dirs: map[string]struct{}{}, placed: map[string]spacedb.Attr{}, written: map[string]*stagedFile{},
 	}
 	if u.mirror == nil {
 		return x
 	}
-	x.base, x.reach.root = u.base.entries, u.mirror.root
-	x.disk = newDisk(u.mirror.root, x.reach)
-	if u.options.wrap != nil {
-		x.disk = u.options.wrap(x.disk)
-	}
+	x.base = u.base.entries
+	x.equip(u.options.wrap)
 	return x
 }

@@ -1,6 +1,9 @@
 package materialize
 
-import "os"
+import (
+	"os"
+	"sync"
+)
 
 // writeback makes everything that was written durable. It begins before it is
 // asked, so that the disk works while files are still made, and little is left to
@@ -9,7 +12,9 @@ type writeback struct {
 	root *os.Root
 	// top is open since before the first write: so it is told of each that fails,
 	// whoever else asks meanwhile.
-	top     *os.File
+	top *os.File
+
+	mu      sync.Mutex // guards what follows, and the opening
 	waiting int64      // bytes written since the last sync began
 	early   chan error // of a sync that began by itself; nil: none
 	failed  error      // of earlier ones
@@ -19,6 +24,8 @@ type writeback struct {
 const writeAhead = 32 << 20
 
 func (w *writeback) open() (err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if w.top == nil {
 		w.top, err = w.root.Open(".")
 	}
@@ -27,6 +34,8 @@ func (w *writeback) open() (err error) {
 
 // wrote is told of each file that was written.
 func (w *writeback) wrote(size int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.waiting += size
 	if w.waiting < writeAhead || !syncsOneFilesystem {
 		return
@@ -56,6 +65,8 @@ func (w *writeback) sync() error {
 	if err := w.open(); err != nil {
 		return err
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if w.early != nil {
 		w.settle(<-w.early)
 	}
