@@ -194,7 +194,7 @@ func newWatcher(t *testing.T, m *mounted, paths ...string) *watcher {
 // "f/ATTRIB" for f itself.
 func (w *watcher) expect(event string) {
 	w.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
 		w.read()
 		for _, h := range w.heard {
 			if h == event {

@@ -271,7 +271,7 @@ func (w *world) act(a action) string {
 func (w *world) open(h int, p string, flags int, mode uint32) string {
 	w.close(h)
 	fd, err := unix.Open(p, flags|unix.O_NONBLOCK|unix.O_CLOEXEC|unix.O_NOCTTY, mode)
-	for end := time.Now().Add(time.Second); err == unix.EAGAIN && time.Now().Before(end); {
+	for end := time.Now().Add(20 * time.Second); err == unix.EAGAIN && time.Now().Before(end); {
 		fd, err = unix.Open(p, flags|unix.O_NONBLOCK|unix.O_CLOEXEC|unix.O_NOCTTY, mode)
 	}
 	if err == nil {

@@ -217,7 +217,7 @@ func killAMount(t *testing.T, rng *rand.Rand, rounds int) {
 			}()
 		}
 		time.Sleep(time.Duration(50+rng.Intn(1200)) * time.Millisecond)
-		b.ok(syscall.Kill(b.status("docs.space").PID, syscall.SIGKILL))
+		b.killNow("docs.space")
 		writers.Wait() // their next call fails
 		b.mount("docs.space")
 		written.verify(b)
@@ -326,7 +326,7 @@ func TestMountOverADeadMountHealsIt(t *testing.T) {
 		b.mount("docs.space")
 		b.ok(os.WriteFile(b.path("mnt", way), []byte("x"), 0o644))
 		b.sh("sync -f mnt/" + way)
-		b.ok(syscall.Kill(b.status("docs.space").PID, syscall.SIGKILL))
+		b.killNow("docs.space")
 		if way == "unmount" {
 			if r := b.run("unmount", "mnt"); r.code != 0 || !strings.Contains(r.stderr, "was a dead mount") {
 				b.Errorf("unmount of a dead mount: %s", r)

@@ -21,7 +21,7 @@ import (
 func TestDiskFullOrBrokenIsToldAndNothingIsDropped(t *testing.T) {
 	for _, errno := range []syscall.Errno{unix.ENOSPC, unix.EIO} {
 		t.Run(unix.ErrnoName(errno), func(t *testing.T) {
-			disk, store, server := onDisk(t, 2*time.Second) // the test commits
+			disk, store, server := onDisk(t, 5*time.Second) // the test commits, unless it is held up for so long
 			at := func(name string) string { return filepath.Join(server.Dir(), name) }
 			ok := func(err error) {
 				t.Helper()
@@ -54,7 +54,7 @@ func TestDiskFullOrBrokenIsToldAndNothingIsDropped(t *testing.T) {
 
 			ok(disk.refuse(0))
 			recovered := false
-			for deadline := time.Now().Add(10 * time.Second); !recovered && time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+			for deadline := time.Now().Add(30 * time.Second); !recovered && time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 				recovered = os.Mkdir(at("after"), 0o755) == nil
 			}
 			if !recovered || store.Status().Trouble != "" {
@@ -138,7 +138,7 @@ func TestWhicheverCallTheDiskRefusesNothingIsDropped(t *testing.T) {
 				t.Errorf("%d calls refused and %d saves told: this tries nothing", refusals, told)
 			}
 			// What was refused last may have been a commit that nobody waited for.
-			for deadline := time.Now().Add(10 * time.Second); store.Status().Trouble != ""; time.Sleep(20 * time.Millisecond) {
+			for deadline := time.Now().Add(30 * time.Second); store.Status().Trouble != ""; time.Sleep(20 * time.Millisecond) {
 				if time.Now().After(deadline) {
 					t.Fatalf("there is still trouble: %s", store.Status().Trouble)
 				}

@@ -3,7 +3,6 @@ package integration_test
 import (
 	"errors"
 	"os"
-	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
@@ -18,9 +17,9 @@ func TestEditorsOutliveAKilledDaemon(t *testing.T) {
 	b.mkdir("mirror")
 	b.mount("--create", "--mirror", "mirror", "docs.space")
 	b.ok(os.WriteFile(b.path("mnt/note.md"), []byte("first\n"), 0o644))
-	b.tmux("vim", "vim -N -u NONE -i NONE "+b.path("mnt/note.md"))
-	b.eventually("vim shows the document", func() bool { return strings.Contains(b.screen("vim"), "first") })
-	b.keys("vim", "G", "o", "saved before", "Escape", ":w", "Enter")
+	vim := b.terminal("vim", "vim -N -u NONE -i NONE "+b.path("mnt/note.md"))
+	vim.shows("first")
+	vim.keys("G", "o", "saved before", "Escape", ":w", "Enter")
 	b.eventually("it is saved", func() bool { return b.holds("mnt/note.md", "saved before") })
 	b.background("inside", "sh", "-c", "cd mnt && exec sleep 600")
 	b.eventually("somebody works inside", func() bool {
@@ -32,10 +31,10 @@ func TestEditorsOutliveAKilledDaemon(t *testing.T) {
 	if text := string(b.text("mnt/note.md")); text != "first\nsaved before\n" {
 		t.Errorf("after the kill it holds %q", text)
 	}
-	b.keys("vim", "G", "o", "saved after", "Escape", ":w!", "Enter")
+	vim.keys("G", "o", "saved after", "Escape", ":w!", "Enter")
 	b.eventually("vim saves into the new mount", func() bool { return b.holds("mnt/note.md", "saved after") })
-	b.keys("vim", "Enter", ":q!", "Enter")
-	b.eventually("vim ends", func() bool { return b.screen("vim") == "" })
+	vim.keys("Enter", ":q!", "Enter")
+	vim.ends()
 
 	b.kill("docs.space")
 	if r := b.unmount(); !strings.Contains(r.stderr, "was a dead mount") {
@@ -60,14 +59,14 @@ func TestEditorsOutliveAKilledDaemon(t *testing.T) {
 func (b *bench) kill(space string) {
 	b.Helper()
 	b.sh("sync mnt/note.md")
+	b.killNow(space)
+}
+
+// killNow kills the daemon with whatever is not durable, and waits until it has
+// gone: until then it may have the space.
+func (b *bench) killNow(space string) {
+	b.Helper()
 	pid := b.status(space).PID
 	b.ok(syscall.Kill(pid, syscall.SIGKILL))
 	b.eventually("the daemon is dead", func() bool { return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) })
-}
-
-func (b *bench) keys(session string, keys ...string) {
-	b.Helper()
-	cmd := exec.Command("tmux", append([]string{"send-keys", "-t", session}, keys...)...)
-	cmd.Env = append(os.Environ(), "TMUX_TMPDIR="+b.dir)
-	b.ok(cmd.Run())
 }

@@ -150,13 +150,11 @@ func (b *bench) editWithNano(name string) {
 // typeIntoNano adds a line at the end and saves. nano needs a terminal.
 func (b *bench) typeIntoNano(name, flags, line string) {
 	b.Helper()
-	b.sh(`export TMUX_TMPDIR="$PWD" TERM=xterm LC_ALL=C.UTF-8 SHELL=/bin/sh
-		tmux -f /dev/null new-session -d -s nano -x 80 -y 24 "nano ` + flags + " " + name + `"
-		for i in $(seq 100); do tmux has-session -t nano; ! tmux capture-pane -p -t nano | grep -q 'Exit' || break; sleep 0.05; done
-		tmux send-keys -t nano M-/ '` + line + `' Enter
-		tmux send-keys -t nano C-o Enter C-x
-		for i in $(seq 200); do tmux has-session -t nano 2>/dev/null || exit 0; sleep 0.05; done
-		tmux capture-pane -p -t nano; tmux kill-server; exit 1`)
+	nano := b.terminal("nano", "nano "+flags+" "+name)
+	nano.shows("Exit")
+	nano.keys("M-/", line, "Enter")
+	nano.keys("C-o", "Enter", "C-x")
+	nano.ends()
 }
 
 // awaitRevisions waits until a document has come to rest with that many.

@@ -30,7 +30,7 @@ func TestEachCommitIsOneSync(t *testing.T) {
 	var said strings.Builder
 	tracer.Stderr = &said
 	b.ok(tracer.Start())
-	for deadline := time.Now().Add(10 * time.Second); !attached(pid); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); !attached(pid); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			_ = tracer.Process.Kill()
 			_ = tracer.Wait()

@@ -21,17 +21,16 @@ func TestProgramsSeeWhatASyncBrings(t *testing.T) {
 	b.background("events", "inotifywait", "-m", "-r", "-e", "create,modify,close_write,attrib,delete,move", "--format", "%e %w%f", "mnt")
 	b.background("grown", "tail", "-n", "+1", "-s", "0.1", "-f", "mnt/grows")
 	b.background("following", "tail", "-n", "+1", "-s", "0.1", "-F", "mnt/followed")
-	b.tmux("vim", `vim -N -u NONE -i NONE -c "set autoread" -c "call timer_start(100, {-> execute(\"checktime\")}, {\"repeat\": -1})" mnt/vim.md`)
-	b.tmux("emacs", `emacs -Q -nw --eval "(setq auto-revert-avoid-polling t)" --eval "(global-auto-revert-mode 1)" mnt/emacs.md`)
-	for _, screen := range []string{"vim", "emacs"} {
-		b.eventually(screen+" shows the document", func() bool { return strings.Contains(b.screen(screen), "first") })
-	}
+	vim := b.terminal("vim", `vim -N -u NONE -i NONE -c "set autoread" -c "call timer_start(100, {-> execute(\"checktime\")}, {\"repeat\": -1})" mnt/vim.md`)
+	emacs := b.terminal("emacs", `emacs -Q -nw --eval "(setq auto-revert-avoid-polling t)" --eval "(global-auto-revert-mode 1)" mnt/emacs.md`)
+	vim.shows("first")
+	emacs.shows("first")
 	b.eventually("tail has read", func() bool { return b.holds("grown", "first") && b.holds("following", "first") })
 	b.eventually("inotifywait watches", func() bool { return b.holds("events.err", "Watches established") })
 
 	b.sh(`cd mirror
 		for f in vim.md emacs.md edited followed grows sub/deep; do echo second >> $f; done
-		echo replaced > followed; chmod 600 edited; rm removed; mv moved elsewhere; echo x > new; mkdir dir`)
+		echo replaced > followed; chmod 600 edited; rm removed; mv moved elsewhere; echo x > ../new; mv ../new new; mkdir dir`)
 	b.done("sync", "docs.space", "mirror")
 	for _, event := range []string{
 		"MODIFY mnt/grows", "CLOSE_WRITE,CLOSE mnt/grows", "ATTRIB mnt/edited", "CLOSE_WRITE,CLOSE mnt/edited", "MOVED_TO mnt/followed",
@@ -41,9 +40,8 @@ func TestProgramsSeeWhatASyncBrings(t *testing.T) {
 	}
 	b.eventually("tail -f", func() bool { return b.holds("grown", "second") })
 	b.eventually("tail -F", func() bool { return b.holds("following", "replaced") })
-	for _, screen := range []string{"vim", "emacs"} {
-		b.eventually(screen+" shows what is new", func() bool { return strings.Contains(b.screen(screen), "second") })
-	}
+	vim.shows("second")
+	emacs.shows("second")
 	t.Logf("inotifywait -m -r mnt, while a sync brought edits:\n%s", b.text("events"))
 
 	// Being told of makes nothing to tell.
@@ -56,9 +54,10 @@ func TestProgramsSeeWhatASyncBrings(t *testing.T) {
 			t.Errorf("%s has %d revisions, want %d: %+v", path, len(list), want, list)
 		}
 	}
-	b.sh(`export TMUX_TMPDIR="$PWD"; tmux kill-server`)
+	vim.close()
+	emacs.close()
 	b.reap()
-	b.unmount()
+	b.eventually("the editors have left", func() bool { return b.run("unmount", "mnt").code == 0 })
 	b.sound("docs.space")
 }
 
@@ -90,22 +89,4 @@ func (b *bench) reap() {
 func (b *bench) holds(file, text string) bool {
 	content, _ := os.ReadFile(b.path(file))
 	return strings.Contains(string(content), text)
-}
-
-// tmux runs a command in a terminal of its own, until it or the test ends.
-func (b *bench) tmux(session, command string) {
-	b.Helper()
-	b.sh(`export TMUX_TMPDIR="$PWD" TERM=xterm LC_ALL=C.UTF-8 SHELL=/bin/sh; tmux -f /dev/null new-session -d -s ` + session + ` -x 80 -y 24 '` + command + `'`)
-	b.Cleanup(func() {
-		cmd := exec.Command("tmux", "kill-session", "-t", session)
-		cmd.Env = append(os.Environ(), "TMUX_TMPDIR="+b.dir)
-		_ = cmd.Run() // usually gone by now
-	})
-}
-
-func (b *bench) screen(session string) string {
-	cmd := exec.Command("tmux", "capture-pane", "-p", "-t", session)
-	cmd.Env = append(os.Environ(), "TMUX_TMPDIR="+b.dir)
-	out, _ := cmd.Output()
-	return string(out)
 }

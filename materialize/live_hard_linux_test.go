@@ -117,7 +117,7 @@ func TestContentIsSeenWhateverItsTimeSays(t *testing.T) {
 	stamped := func(p *pair, text string, at time.Time, rename bool) {
 		name := filepath.Join(p.dir, "a")
 		if rename {
-			name += ".new"
+			name += "~" // is junk, and not synced
 		}
 		p.ok(os.WriteFile(name, []byte(text), 0o644))
 		p.ok(os.Chtimes(name, at, at))

@@ -23,7 +23,7 @@ func TestDocumentsInBulkAreCommittedMeanwhile(t *testing.T) {
 			}
 		}
 	}
-	for deadline := time.Now().Add(10 * time.Second); s.commits.Load() == before; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(20 * time.Second); s.commits.Load() == before; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("nothing was committed")
 		}

@@ -72,7 +72,7 @@ func TestNoPatternIsSlow(t *testing.T) {
 	start := time.Now()
 	p.Covers(strings.Repeat("a", 255), false)
 	p.Covers(strings.Repeat("a/", 200)+"c", false)
-	if took := time.Since(start); took > 5*time.Second {
+	if took := time.Since(start); took > 20*time.Second {
 		t.Errorf("it took %v", took)
 	}
 }
