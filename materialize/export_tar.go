@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"spacefs/materialize/manifest"
@@ -42,7 +43,7 @@ func (x *exporter) runTar(w io.Writer) (err error) {
 		if err := t.write(); err != nil {
 			return err
 		}
-		return t.out.pass()
+		return t.out.finish()
 	})
 }
 
@@ -91,10 +92,16 @@ func (x *tarExport) write() error {
 
 func (x *tarExport) header(e *manifest.Entry) error {
 	h := tarHeader(e)
-	if err := x.w.WriteHeader(h); err != nil {
-		return err
+	for comment := 1; ; comment += tarBlock { // as long as it takes
+		breaks, err := x.out.breaks(h)
+		if err != nil {
+			return err
+		}
+		if breaks {
+			return x.w.WriteHeader(h)
+		}
+		h.PAXRecords["comment"] = strings.Repeat(" ", comment)
 	}
-	return x.out.content(h.Size)
 }
 
 func tarHeader(e *manifest.Entry) *tar.Header {

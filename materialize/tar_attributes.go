@@ -19,9 +19,6 @@ var (
 
 // paxRecords are a set as an entry of a stream has it.
 func paxRecords(set attributes.Set) map[string]string {
-	if set == "" {
-		return nil
-	}
 	records := map[string]string{}
 	for name, value := range set.All() {
 		records[paxAttribute+toPAX.Replace(name)] = value
