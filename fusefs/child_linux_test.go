@@ -148,7 +148,7 @@ func TestAsOrdinaryUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), "/bin/sh", "-c", `mount --bind "$0" /dev/fuse && exec setpriv --pdeathsig KILL "$@"`, device,
-		"--reuid", fmt.Sprint(nobody), "--regid", fmt.Sprint(nobody), "--clear-groups", os.Args[0], "-test.count=1", "-test.timeout=4m", "-test.v", "-test.skip", "^Test(AsOrdinaryUser|Hundred)")
+		"--reuid", fmt.Sprint(nobody), "--regid", fmt.Sprint(nobody), "--clear-groups", os.Args[0], "-test.count=1", "-test.timeout=15m", "-test.v", "-test.skip", "^Test(AsOrdinaryUser|Hundred)")
 	cmd.Dir = home
 	cmd.Env = append(os.Environ(), "TMPDIR="+home, "HOME="+home, "GOCOVERDIR="+home, "SPACEFS_FUZZ_SECONDS=5")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}

@@ -97,7 +97,7 @@ func asNobody(t *testing.T, pattern string) {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), "/bin/sh", "-c", `mount --bind "$0" /dev/fuse && exec setpriv --pdeathsig KILL "$@"`, device,
-		"--reuid", fmt.Sprint(nobody), "--regid", fmt.Sprint(nobody), "--clear-groups", self, "-test.count=1", "-test.timeout=4m", "-test.v", "-test.run", pattern)
+		"--reuid", fmt.Sprint(nobody), "--regid", fmt.Sprint(nobody), "--clear-groups", self, "-test.count=1", "-test.timeout=15m", "-test.v", "-test.run", pattern)
 	cmd.Dir = home
 	cmd.Env = append(os.Environ(), "TMPDIR="+home, "HOME="+home, "GOCACHE="+home+"/gocache", builtVariable+"="+bin)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
