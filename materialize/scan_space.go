@@ -45,6 +45,9 @@ func (s *spaceScan) all(ctx context.Context) error {
 	if err := s.base.load(); err != nil {
 		return err
 	}
+	if s.base.empty { // then all of it is new
+		s.changed = make(map[string]spacedb.Item, s.base.snapshot.Nodes())
+	}
 	if err := s.base.snapshot.WalkContents(ctx, "", s.visit); err != nil {
 		return err
 	}
@@ -185,7 +188,7 @@ func itemEntry(it spacedb.Item) conflict.Entry {
 // a side deleted or retyped. With fold, also what is in the way of something new
 // under another spelling.
 func trees(base *baseline, space map[string]spacedb.Item, mirror map[string]observation, dir *mirrorDir, fold func(string) string) (b, s, m conflict.Tree, err error) {
-	t := &treeBuilder{base: base, changed: space, seen: mirror, b: conflict.Tree{}, s: conflict.Tree{}, m: conflict.Tree{}}
+	t := &treeBuilder{base: base, changed: space, seen: mirror, b: conflict.Tree{}, s: make(conflict.Tree, len(space)), m: make(conflict.Tree, len(mirror))}
 	for p := range space {
 		t.consider(p)
 	}
