@@ -150,10 +150,10 @@ func (p *passing) went(e entryChange) {
 	}
 	switch {
 	case gone && !p.told[e.place]:
-		p.server.fuse.DeleteNotify(uint64(e.parent), uint64(e.was), e.name)
+		p.server.visitor.keptOut(func() { p.server.fuse.DeleteNotify(uint64(e.parent), uint64(e.was), e.name) })
 		return
 	case !p.told[e.place]:
-		p.server.fuse.EntryNotify(uint64(e.parent), e.name)
+		p.server.visitor.keptOut(func() { p.server.fuse.EntryNotify(uint64(e.parent), e.name) })
 	}
 	p.server.fuse.InodeNotify(uint64(e.was), -1, 0) // its link count
 }

@@ -25,6 +25,11 @@ type visitor struct {
 	jobs  chan func()
 	ended chan struct{}
 	done  sync.WaitGroup
+
+	// still is held during a visit, and while the kernel forgets a name, for which it
+	// waits for whoever is in the directory. Were that a visit, and the process killed,
+	// the visit would wait for the end of the thread that waits for it.
+	still sync.Mutex
 }
 
 // newVisitor takes the number of the open /dev/fuse. Stop it.
@@ -87,12 +92,21 @@ func leaveFiles(device int) {
 
 // do runs work on the thread and waits for it; after stop it does nothing.
 func (v *visitor) do(work func()) {
+	v.still.Lock()
+	defer v.still.Unlock()
 	done := make(chan struct{})
 	select {
 	case v.jobs <- func() { defer close(done); work() }:
 		<-done
 	case <-v.ended:
 	}
+}
+
+// keptOut runs work while nobody visits.
+func (v *visitor) keptOut(work func()) {
+	v.still.Lock()
+	defer v.still.Unlock()
+	work()
 }
 
 func (v *visitor) stop() {
