@@ -9,14 +9,14 @@ import (
 	"testing"
 )
 
-// noDirectory cannot make one directory.
+// noDirectory cannot make the second directory.
 type noDirectory struct {
 	disk
-	path string
+	made *int
 }
 
 func (d noDirectory) mkdir(path string, perm uint32) error {
-	if path == d.path {
+	if *d.made++; *d.made == 2 {
 		return syscall.EIO
 	}
 	return d.disk.mkdir(path, perm)
@@ -33,7 +33,8 @@ func TestContentsThatAreReadAheadAreNotMixedUp(t *testing.T) {
 		}
 	}
 	p.inSpace("a/010 large", strings.Repeat("large", aheadLimit/4))
-	r, err := Sync(t.Context(), p.store, p.dir, SyncOptions{wrap: func(d disk) disk { return noDirectory{d, "b"} }})
+	made := 0
+	r, err := Sync(t.Context(), p.store, p.dir, SyncOptions{wrap: func(d disk) disk { return noDirectory{d, &made} }})
 	p.ok(err)
 	if len(r.Failed) != 1 || r.Failed[0].Path != "b" {
 		t.Errorf("failed: %v", r.Failed)

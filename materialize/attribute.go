@@ -20,7 +20,8 @@ func (x *executor) attributeMirror(a *conflict.Action) error {
 	if !x.attributes || from == a.Want.Attributes {
 		return nil
 	}
-	not, err := x.disk.attribute(a.Path, attributes.Changes(from, a.Want.Attributes))
+	_, at := x.within(a.Path)
+	not, err := x.disk.attribute(at, attributes.Changes(from, a.Want.Attributes))
 	if err != nil {
 		return err
 	}

@@ -13,12 +13,14 @@ func (x *executor) barrier() error {
 	x.reach.letGo()
 	few := len(x.staged) <= fewFiles
 	x.syncStaged(few)
+	x.placeFresh()
 	x.place()
 	if err := x.syncDirs(few); err != nil {
 		return fmt.Errorf("the mirror cannot be made durable: %w", err)
 	}
 	x.reach.letGo()
 	err := x.advance()
+	clear(x.fresh)
 	clear(x.staged)
 	x.staged, x.bytes, x.done = x.staged[:0], 0, x.done[:0]
 	clear(x.dirs)
@@ -38,6 +40,9 @@ func (x *executor) syncStaged(few bool) {
 	err := x.disk.syncAll()
 	for _, st := range x.staged {
 		st.err = err
+	}
+	for _, f := range x.fresh {
+		f.err = err
 	}
 }
 

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"path"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -40,6 +40,7 @@ type executor struct {
 	merger   *merger
 	kept     *spacedb.Snapshot // opened when history is asked
 	moves    []conflict.Action // of the plan, in order
+	toMove   int               // of them, not made yet
 	noMoves  bool              // found out: they cannot be made
 	fold     func(string) string
 	// attributes: extended ones are synced; refused are those that the mirror's
@@ -52,6 +53,7 @@ type executor struct {
 	ahead     *readAheadOf // nil: the next actions need the snapshot themselves
 	aheadNext int          // the action before which to look for a stretch
 	durable   *writeback   // of the mirror
+	fresh     map[string]*freshDir
 	staged    []*stagedFile
 	bytes     int64
 	dirs      map[string]struct{} // whose entries changed since the last barrier
@@ -68,9 +70,11 @@ type executor struct {
 	counter   int
 }
 
-// stagedPrefix begins the names of files on their way; they are junk to
-// everybody.
+// stagedPrefix begins the names of files and directories on their way; they are
+// junk to everybody.
 const stagedPrefix = ".spacefs-tmp-"
+
+var stagedName = regexp.MustCompile(`^\.spacefs-tmp-[0-9]+-[0-9]+$`)
 
 // A batch is made durable at once: a few files one by one, more with one sync
 // of the filesystem. What a batch costs besides its files is two such syncs, each
@@ -86,7 +90,8 @@ var errChanged = errors.New("it changed since it was looked at; the next sync lo
 
 func (x *executor) execute(plan conflict.Plan) error {
 	x.report.Tell(Event{Event: Progress, Phase: x.phase, Total: len(plan.Actions)})
-	x.moves, x.renamed = movesOf(plan), map[string]renaming{}
+	x.moves, x.renamed, x.fresh = movesOf(plan), map[string]renaming{}, map[string]*freshDir{}
+	x.toMove = len(x.moves)
 	x.did = make([]*conflict.Action, 0, len(plan.Actions))
 	x.done = make([]*conflict.Action, 0, min(len(plan.Actions), batchFiles))
 	if err := x.keepLosers(plan.Actions); err != nil {
@@ -215,15 +220,7 @@ func (x *executor) actOnMirror(a *conflict.Action) error {
 	case conflict.Remove:
 		return x.disk.remove(a.Path)
 	case conflict.Mkdir:
-		if a.Want.Mode&ownerAll != ownerAll {
-			x.narrow = append(x.narrow, *a)
-		}
-		if err := x.disk.mkdir(a.Path, a.Want.Mode|ownerAll); errors.Is(err, fs.ErrExist) {
-			return errChanged
-		} else if err != nil {
-			return err
-		}
-		return x.attributeMirror(a)
+		return x.mkdir(a)
 	case conflict.Chmod:
 		if err := x.attributeMirror(a); err != nil {
 			return err
@@ -232,13 +229,17 @@ func (x *executor) actOnMirror(a *conflict.Action) error {
 	case conflict.Metadata:
 		return x.attributeMirror(a)
 	case conflict.Link:
-		return x.link(a, dir+x.tempName())
+		return x.link(a)
 	}
-	return x.stage(a, dir)
+	return x.stage(a)
 }
 
-func (x *executor) link(a *conflict.Action, temp string) error {
+func (x *executor) link(a *conflict.Action) error {
+	f, temp := x.tempFor(a.Path)
 	err := x.disk.symlink(a.Want.Target, temp)
+	if f != nil {
+		return err
+	}
 	if err == nil && a.Expect.Kind != conflict.Absent {
 		err = x.expected(*a)
 	}
@@ -249,6 +250,16 @@ func (x *executor) link(a *conflict.Action, temp string) error {
 		_ = x.mirror.root.Remove(temp)
 	}
 	return err
+}
+
+// tempFor is where what shall be at a path is made: beside it, or in its fresh
+// directory, with which it comes to its place.
+func (x *executor) tempFor(p string) (f *freshDir, temp string) {
+	if f, temp = x.within(p); f == nil {
+		dir, _ := path.Split(p)
+		temp = dir + x.tempName()
+	}
+	return f, temp
 }
 
 func (x *executor) tempName() string {

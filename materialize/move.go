@@ -43,6 +43,7 @@ func movesOf(plan conflict.Plan) (list []conflict.Action) {
 
 // move makes a move on its side.
 func (x *executor) move(a conflict.Action) error {
+	x.toMove--
 	var err error
 	if a.Side == conflict.Space {
 		err = x.moveInSpace(a)

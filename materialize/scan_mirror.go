@@ -248,8 +248,8 @@ func (s *mirrorScanner) skip(dir string, e listed) bool {
 		ignored, _ := s.alone.entry(dir, e.name, e.stat.isDir())
 		return ignored
 	}
-	if strings.HasPrefix(e.name, stagedPrefix) {
-		_ = s.root.Remove(join(dir, e.name)) // the next scan tries again
+	if strings.HasPrefix(e.name, stagedPrefix) && stagedName.MatchString(e.name) {
+		_ = s.root.RemoveAll(join(dir, e.name)) // the next scan tries again
 	}
 	return true
 }

@@ -13,6 +13,7 @@ import (
 type stagedFile struct {
 	action *conflict.Action
 	temp   string
+	fresh  *freshDir      // in which it comes to its place; nil: by itself
 	as     conflict.Entry // what it shall be
 	mtime  int64
 	// How it went, written by who makes it and puts it in place.
@@ -26,7 +27,7 @@ func (st *stagedFile) isNew() bool { return st.action.Expect.Kind == conflict.Ab
 
 // stage writes the space's content beside its target, or has the crew do it;
 // gather hears how that went.
-func (x *executor) stage(a *conflict.Action, dir string) error {
+func (x *executor) stage(a *conflict.Action) error {
 	st := &stagedFile{action: a, as: x.withOwnAttributes(*a)}
 	if x.ahead != nil {
 		content, err := x.next(a.Path)
@@ -34,7 +35,7 @@ func (x *executor) stage(a *conflict.Action, dir string) error {
 			return err
 		}
 		st.mtime = x.space[a.Path].Attr.Mtime
-		st.temp = dir + x.tempName()
+		st.fresh, st.temp = x.tempFor(a.Path)
 		x.ahead.at.files = append(x.ahead.at.files, toMake{st, content})
 	} else {
 		content, mtime, err := x.spaceContent(*a)
@@ -42,7 +43,7 @@ func (x *executor) stage(a *conflict.Action, dir string) error {
 			return err
 		}
 		st.mtime = mtime
-		st.temp = dir + x.tempName()
+		st.fresh, st.temp = x.tempFor(a.Path)
 		if x.make(x.disk, st, content); st.err != nil {
 			return st.err
 		}
@@ -113,12 +114,15 @@ func (x *executor) otherSide(a conflict.Action) (io.Reader, int64, error) {
 func (x *executor) place() {
 	x.crew.share(len(x.staged), func(m member, from, to int) {
 		for _, st := range x.staged[from:to] {
-			if st.isNew() && st.err == nil {
+			if st.isNew() && st.fresh == nil && st.err == nil {
 				st.err = x.rename(m.disk, st.temp, st.action)
 			}
 		}
 	})
 	for _, st := range x.staged {
+		if st.fresh != nil && st.fresh.err != nil {
+			continue // it went with its directory
+		}
 		if !st.isNew() && st.err == nil {
 			if st.err = x.expected(*st.action); st.err == nil {
 				st.err = x.rename(x.disk, st.temp, st.action)
