@@ -92,6 +92,11 @@ func (n *node) callIt(d *node, name string) {
 	}
 }
 
+// callItNow makes it the name that n's document is called by.
+func (n *node) callItNow(d *node, name string) {
+	n.parent, n.name = d.id, name
+}
+
 // complete reads every entry of d and the nodes they name in one query, so
 // that a listing with attributes costs no more than one without.
 func (s *Store) complete(d *node) error {

@@ -18,7 +18,10 @@ import "github.com/google/uuid"
 //     from goes on with its history, also when it was sealed before it came; and
 //     so does what comes to a path it was moved from, if it was made just now.
 //   - A name among several of one node is the document's if it was last sealed
-//     under it; a document follows any other name nowhere.
+//     under it; a document follows any other name nowhere. Content that has none
+//     yet is sealed under the name where one waits.
+//   - What was linked within the quiet time to a path that a document was removed
+//     from, and within the quiet time then loses its other name, was moved there.
 
 const (
 	makeDocument   = `INSERT INTO document (id, uuid) VALUES (?, ?)`
@@ -61,27 +64,34 @@ func (t *Tree) newDocument(n *node, id string) {
 // identifyWaiting gives a node the identity that waits at its path, if one does.
 func (t *Tree) identifyWaiting(n *node, at string) error {
 	s := t.store
-	if !s.anyDetached {
-		return nil
-	}
-	found, known := s.detached.at(at)
-	if !known {
-		_, err := s.meta.one(func(r row) error {
-			found.history = history{document: r.int(0), revision: r.int(1), sha256: r.hash(2)}
-			return nil
-		}, `SELECT document.id, coalesce(revision.id, 0), revision.sha256 FROM document
-			LEFT JOIN revision ON revision.document = document.id AND NOT revision.lost
-			WHERE document.path = ? ORDER BY document.deleted DESC, document.id DESC, revision.number DESC LIMIT 1`, []byte(at))
-		if err != nil {
-			return err
-		}
+	found, err := s.waiting(at)
+	if err != nil {
+		return err
 	}
 	if found.document != 0 {
-		n.history = found.history
+		n.history = found
 		s.detached.put(at, detached{at: s.seq})
 		s.pending.add(takeUpDocument, n.document)
 	}
 	return nil
+}
+
+// waiting is the history that waits at a path.
+func (s *Store) waiting(at string) (history, error) {
+	if !s.anyDetached {
+		return history{}, nil
+	}
+	found, known := s.detached.at(at)
+	if known {
+		return found.history, nil
+	}
+	_, err := s.meta.one(func(r row) error {
+		found.history = history{document: r.int(0), revision: r.int(1), sha256: r.hash(2)}
+		return nil
+	}, `SELECT document.id, coalesce(revision.id, 0), revision.sha256 FROM document
+		LEFT JOIN revision ON revision.document = document.id AND NOT revision.lost
+		WHERE document.path = ? ORDER BY document.deleted DESC, document.id DESC, revision.number DESC LIMIT 1`, []byte(at))
+	return found.history, err
 }
 
 // bury sees to the content of a node that loses its last name, at path: what
@@ -111,6 +121,9 @@ func (t *Tree) leaveIdentity(n, d *node, name string, now int64) error {
 		return err
 	}
 	if n.nlink > 1 {
+		if done, err := t.inheritLinked(n, d, name, at, now); done || err != nil {
+			return err
+		}
 		if t.store.isHome(n, at) {
 			t.vacate(d, name, n, now)
 		}
@@ -195,6 +208,7 @@ func (t *Tree) carryIdentity(n, from *node, oldName string, to *node, newName st
 				s.vacated[place{from.id, oldName}] = vacancy{node: n.id, document: n.document, at: now, waits: true}
 			}
 			n.history = left
+			n.callItNow(to, newName)
 			t.unseal(n, now)
 			return nil
 		}
@@ -204,6 +218,8 @@ func (t *Tree) carryIdentity(n, from *node, oldName string, to *node, newName st
 		return nil
 	case n.nlink == 1 && s.Junk(at) && !s.Junk(was):
 		return t.leaveForJunk(n, was, now)
+	case n.document == 0 && n.nlink > 1:
+		return t.comeWithout(n, to, newName, now)
 	case n.document == 0:
 		return t.reclaim(to, newName, n, now)
 	}
@@ -215,11 +231,20 @@ func (t *Tree) carryIdentity(n, from *node, oldName string, to *node, newName st
 }
 
 // linkIdentity applies them to a new name of n: a temporary may be linked into
-// the place of what was removed. Who links an old document means two names.
+// the place of what was removed. Who links an old document means two names, until
+// the first of them goes.
 func (t *Tree) linkIdentity(n, to *node, newName string, now int64) error {
 	s := t.store
-	if n.document == 0 || n.nlink != 1 || !n.holdsContent() || now-n.btime > int64(s.options.Quiet) {
-		return t.reclaim(to, newName, n, now)
+	switch {
+	case !n.holdsContent():
+		return nil
+	case n.document == 0:
+		return t.comeWithout(n, to, newName, now)
+	case n.nlink != 1:
+		return nil
+	case now-n.btime > int64(s.options.Quiet):
+		s.expectUnlink(n, place{to.id, newName}, now)
+		return nil
 	}
 	was, err := s.pathOf(n)
 	if err != nil {
@@ -229,7 +254,32 @@ func (t *Tree) linkIdentity(n, to *node, newName string, now int64) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.succeed(to, newName, n, was, at, now)
+	done, err := t.succeed(to, newName, n, was, at, now)
+	if done && err == nil {
+		n.callItNow(to, newName)
+	}
+	return err
+}
+
+// comeWithout: n, which has no document yet, gets a name. If one waits there, it
+// is this name that n is sealed under, although it may have another for a moment
+// yet: a temporary that is linked into place would make a document of its own.
+func (t *Tree) comeWithout(n, to *node, newName string, now int64) error {
+	s := t.store
+	if err := t.reclaim(to, newName, n, now); err != nil {
+		return err
+	}
+	if !s.anyDetached || n.nlink == 0 {
+		return nil
+	}
+	at, err := s.pathIn(to, newName)
+	if err != nil {
+		return err
+	}
+	left, err := s.waiting(at)
+	if err == nil && left.document != 0 {
+		n.callItNow(to, newName)
+	}
 	return err
 }
 

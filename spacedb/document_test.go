@@ -30,6 +30,7 @@ import (
 //	place PATH TEXT  what a sync brings
 //	rest             time passes until everything has come to rest
 //	seal             everything is sealed, as before a mirror that is followed is synced
+//	soon             time passes, and if it passes twice it was more than the quiet time
 //	later            so much time passes, but nothing is sealed
 type dance struct {
 	name string
@@ -89,6 +90,45 @@ var dances = []dance{
 	{"a temporary that was sealed at once, linked to where the target was moved away",
 		"new f 1, rest, new t 2, seal, mv f f.bak, ln t f, rm t, rest, new t 3, seal, mv f f.bak, ln t f, rm t",
 		map[string]string{"f": "1 2 3", "f.bak": "1 2"}},
+	{"a temporary is sealed between its link and its unlink",
+		"new f 1, rest, new t 2, rm f, ln t f, seal, rm t, rest, new t 3, rm f, ln t f, seal, rm t",
+		map[string]string{"f": "1 2 3", "t": ""}},
+	{"the same, without a pause between two saves",
+		"new f 1, rest, new t 2, rm f, ln t f, seal, rm t, new t 3, rm f, ln t f, seal, rm t, new t 4, rm f, ln t f, seal, rm t",
+		map[string]string{"f": "1 2 3 4", "t": ""}},
+	{"a temporary is sealed before its link, and after it, without a pause between two saves",
+		"new f 1, rest, new t 2, seal, rm f, ln t f, seal, rm t, new t 3, seal, rm f, ln t f, seal, rm t",
+		map[string]string{"f": "1 2 3"}},
+	{"a temporary is sealed between its link to where the target was moved away and its unlink",
+		"new f 1, rest, new t 2, mv f f.bak, ln t f, seal, rm t",
+		map[string]string{"f": "1 2", "f.bak": "1", "t": ""}},
+	{"a temporary that was linked long after the target was removed is sealed before its unlink",
+		"new f 1, rest, rm f, later, new t 2, ln t f, seal, rm t",
+		map[string]string{"f": "1 2", "t": ""}},
+	{"a temporary that took so long that it was sealed, linked to where the target was removed",
+		"new f 1, rest, new t 2, rest, rm f, ln t f, rm t, rest, new t 3, rest, rm f, ln t f, seal, rm t",
+		map[string]string{"f": "1 2 3", "t": "2 3"}},
+	{"the same, slowly",
+		"new f 1, rest, new t 2, rest, rm f, soon, ln t f, soon, rm t",
+		map[string]string{"f": "1 2"}},
+	{"a link to a temporary is renamed over, as ln -f does, and sealed before the temporary's name goes",
+		"new f 1, rest, new t 2, ln t u, mv u f, seal, rm t, new t 3, ln t u, mv u f, seal, rm t",
+		map[string]string{"f": "1 2 3", "t": "", "u": ""}},
+	{"a link to a temporary is renamed over, and another temporary begins",
+		"new f 1, rest, new t 2, ln t u, mv u f, seal, rm t, new t 3",
+		map[string]string{"f": "1 2", "t": "3", "u": ""}},
+	{"a link to a temporary is renamed to where the target was removed, and sealed before the temporary's name goes",
+		"new f 1, rest, new t 2, ln t u, rm f, mv u f, seal, rm t",
+		map[string]string{"f": "1 2", "t": "", "u": ""}},
+	{"an old document is linked to where another was removed: two names share its history",
+		"new f 1, new g a, rest, rm f, ln g f, rest, set g b, rest, set f c",
+		map[string]string{"f": "a b c", "g": "a b c"}},
+	{"an old document was linked to where another was removed, and loses its first name long after",
+		"new f 1, new g a, rest, rm f, ln g f, later, rm g, rest, set f b",
+		map[string]string{"f": "a b"}},
+	{"a link of an old document to where another was removed is taken back",
+		"new f 1, new g a, rest, rm f, ln g f, rm f, set g b, rest, new f 2",
+		map[string]string{"f": "1 2", "g": "a b"}},
 	{"an old document comes long after another was removed",
 		"new f 1, new t 2, rest, rm f, later, mv t f",
 		map[string]string{"f": "2"}},
@@ -269,6 +309,8 @@ func (f *floor) step(step string) {
 		ok(f.T, f.store.Sync())
 	case "seal":
 		ok(f.T, f.store.Seal(context.Background()))
+	case "soon":
+		f.pass(40 * time.Minute)
 	case "later":
 		f.pass(2 * time.Hour)
 	default:
@@ -400,7 +442,7 @@ var danceNames = []string{"f", "g", "f~", "f.orig", "d/f", "d/g"}
 
 func randomStep(rng *rand.Rand, i int) string {
 	name := func() string { return danceNames[rng.IntN(len(danceNames))] }
-	word := strings.Fields("new new set set mv mv mv mv xchg ln rm place rest rest later")
+	word := strings.Fields("new new set set mv mv mv mv xchg ln ln rm rm place rest rest later seal")
 	switch w := word[rng.IntN(len(word))]; w {
 	case "new", "set", "place":
 		return fmt.Sprintf("%s %s text%d", w, name(), i)

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"spacefs/internal/seed"
+	"strings"
 	"testing"
 	"time"
 )
@@ -140,6 +141,64 @@ func TestThePastOfADocumentThatIsReplaced(t *testing.T) {
 	samePicture(t, "two", then(t, s, Moment{Time: at2}), second)
 	samePicture(t, "three", then(t, s, Moment{Time: at3}), third)
 	samePicture(t, "four", then(t, s, Moment{Time: c.at}), now(t, s))
+}
+
+// What is linked into place, and was sealed before, changes its document under
+// both its names when it takes up the one that waits there.
+func TestThePastOfWhatIsLinkedIntoPlace(t *testing.T) {
+	for _, old := range []bool{false, true} {
+		t.Run(fmt.Sprint("sealed long before ", old), func(t *testing.T) {
+			c := newClock()
+			s, _ := newSpace(t, c.options())
+			tr := s.Tree(mount)
+			type state struct {
+				at   time.Time
+				tree map[string]string
+			}
+			var states []state
+			step := func(do func()) {
+				do()
+				settle(t, s)
+				states = append(states, state{c.at, now(t, s)})
+				c.pass(time.Minute)
+			}
+			var n Attr
+			step(func() { save(t, tr, "n.md", "one") })
+			step(func() { n = save(t, tr, "n.md.new", "two") })
+			if old {
+				c.pass(2 * time.Hour)
+			}
+			step(func() { ok(t, tr.Unlink(Root, "n.md")) })
+			step(func() { must(tr.Link(n.ID, Root, "n.md")) })
+			step(func() { ok(t, tr.Unlink(Root, "n.md.new")) })
+			step(func() { overwrite(t, tr, n.ID, "three") })
+			for i, was := range states {
+				samePicture(t, fmt.Sprint("after step ", i), then(t, s, Moment{Time: was.at}), was.tree)
+			}
+		})
+	}
+}
+
+// The same when its own document is no older than the commit that takes its name.
+func TestThePastOfATemporaryThatIsSealedAndUnlinkedInOneCommit(t *testing.T) {
+	c := newClock()
+	s, _ := newSpace(t, c.options())
+	tr := s.Tree(mount)
+	save(t, tr, "n.md", "one")
+	settle(t, s)
+	n := save(t, tr, "n.md.new", "two")
+	ok(t, s.Sync())
+	at := c.at
+	c.pass(2 * time.Hour)
+	ok(t, s.Seal(context.Background()))
+	ok(t, tr.Unlink(Root, "n.md"))
+	must(tr.Link(n.ID, Root, "n.md"))
+	ok(t, tr.Unlink(Root, "n.md.new"))
+	settle(t, s)
+	was := then(t, s, Moment{Time: at})
+	if !strings.Contains(was["n.md"], "one") || !strings.Contains(was["n.md.new"], "two") {
+		t.Errorf("it was %q", was)
+	}
 }
 
 // What replaces content that was on disk and not yet in history comes after it

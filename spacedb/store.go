@@ -84,6 +84,7 @@ type Store struct {
 	detached    detachments
 	anyDetached bool
 	vacated     map[place]vacancy
+	linked      map[NodeID]place // where what was linked may take up what was removed
 	clean       pageQueue
 	trouble     error // why the last commit failed, nil if it did not
 	sweep       bool  // unsealed documents may be in the file that are not in memory
@@ -152,6 +153,7 @@ func newStore(path string, o Options, lock *lockFile) *Store {
 		unsealed:  map[NodeID]*node{},
 		overtaken: map[int64]int64{},
 		vacated:   map[place]vacancy{},
+		linked:    map[NodeID]place{},
 		hanging:   map[int64]int{},
 		readers:   readerPool{path: path, mode: modeRead},
 		wake:      make(chan struct{}, 1),

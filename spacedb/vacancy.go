@@ -81,9 +81,48 @@ func (t *Tree) succeed(d *node, name string, n *node, was, at string, now int64)
 		}
 	}
 	delete(t.store.vacated, place{d.id, name})
+	t.renew(n)
 	t.detach(n, was, now)
 	t.strip(n, now)
 	return true, t.identifyWaiting(n, at)
+}
+
+// expectUnlink: n, an old document, is linked to p. If a document was removed from
+// there a moment ago, it takes that up should its other name go as soon: until then
+// it may be meant to have two.
+func (s *Store) expectUnlink(n *node, p place, now int64) {
+	v, known := s.vacated[p]
+	if !known || !v.removed || v.document == n.document || now-v.at > int64(s.options.Quiet) {
+		return
+	}
+	v.at = now
+	s.vacated[p] = v
+	s.linked[n.id] = p
+}
+
+// inheritLinked: n, which is about to lose the other of its two names, takes up the
+// document that was removed from where it was linked, as if it were renamed there.
+func (t *Tree) inheritLinked(n, d *node, name, was string, now int64) (done bool, err error) {
+	s := t.store
+	p, known := s.linked[n.id]
+	if !known || n.nlink != 2 || n.document == 0 || p == (place{d.id, name}) {
+		return false, nil
+	}
+	delete(s.linked, n.id)
+	to, err := s.node(p.parent)
+	if err != nil || !to.isDir() {
+		return false, nil // removed since
+	}
+	if there, err := s.child(to, p.name); err != nil || there != n {
+		return false, nil
+	}
+	at, err := s.pathIn(to, p.name)
+	if err != nil {
+		return false, err
+	}
+	d.lapse(name, n, n.document)
+	n.callItNow(to, p.name)
+	return t.succeed(to, p.name, n, was, at, now)
 }
 
 // forgetVacancies drops those whose time is over, or has not come because the
@@ -93,6 +132,11 @@ func (s *Store) forgetVacancies() {
 	for p, v := range s.vacated {
 		if age := now - v.at; age < 0 || age > int64(s.options.Quiet) {
 			delete(s.vacated, p)
+		}
+	}
+	for id, p := range s.linked {
+		if _, known := s.vacated[p]; !known {
+			delete(s.linked, id)
 		}
 	}
 }
