@@ -17,6 +17,7 @@ import "github.com/google/uuid"
 //   - What comes within the quiet time to a path that a document was removed
 //     from goes on with its history, also when it was sealed before it came; and
 //     so does what comes to a path it was moved from, if it was made just now.
+//     What was made just now goes on with what waits at a path in any case.
 //   - A name among several of one node is the document's if it was last sealed
 //     under it; a document follows any other name nowhere. Content that has none
 //     yet is sealed under the name where one waits.

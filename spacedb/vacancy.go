@@ -68,14 +68,21 @@ func (t *Tree) bringBack(v vacancy, n *node, at string, now int64) (done bool, e
 // left name in d a moment ago. If that was removed: who removes a target and
 // renames over nothing means the same as who renames over it. If it was moved, n
 // must be as young: a temporary that was sealed at once, and not a document that
-// changes places with another. n's own stays at the path was.
+// changes places with another; and being so young, it also takes up what has
+// waited there for longer, as it would if it had not been sealed yet. n's own
+// stays at the path was.
 func (t *Tree) succeed(d *node, name string, n *node, was, at string, now int64) (done bool, err error) {
 	quiet := int64(t.store.options.Quiet)
+	young := now-n.btime <= quiet
 	v, known := t.store.vacated[place{d.id, name}]
-	if !known || now-v.at > quiet || n.document == v.document || !v.removed && now-n.btime > quiet {
+	switch recent := known && now-v.at <= quiet; {
+	case recent && n.document == v.document, !young && !(recent && v.removed):
 		return false, nil
-	}
-	if !v.waits {
+	case !recent:
+		if left, err := t.store.waiting(at); left.document == 0 || err != nil {
+			return false, err
+		}
+	case !v.waits:
 		if done, err := t.bringBack(v, n, at, now); !done || err != nil {
 			return false, err
 		}
