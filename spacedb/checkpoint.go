@@ -63,6 +63,8 @@ func (s *Store) runCheckpointer() {
 // held, the little that came meanwhile: only when all of it is copied does the
 // next commit start at the WAL's beginning. It waits for no reader.
 func (s *Store) checkpointAll() error {
+	s.checkpointing.Lock()
+	defer s.checkpointing.Unlock()
 	if _, err := s.checkpointOnce(); err != nil {
 		return err
 	}

@@ -78,6 +78,8 @@ func (s *Store) compactSome() (moved int, err error) {
 // checkpointed copies the WAL, at whose end the file is cut to its size. What a
 // reader still sees is left for the next time.
 func (s *Store) checkpointed() error {
+	s.checkpointing.Lock()
+	defer s.checkpointing.Unlock()
 	s.committing.Lock()
 	defer s.committing.Unlock()
 	_, err := s.write.one(func(row) error { return nil }, `PRAGMA wal_checkpoint(PASSIVE)`)

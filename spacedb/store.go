@@ -56,6 +56,9 @@ type Store struct {
 	packing  sync.Mutex
 	hanging  map[int64]int
 	packedAt uint64
+	// checkpointing serialises those who copy the WAL: beside another one SQLite
+	// copies nothing. It comes before committing.
+	checkpointing sync.Mutex
 	// committing serialises commits; it guards write, running and redo.
 	committing sync.Mutex
 	write      *conn

@@ -76,6 +76,41 @@ func TestCompactShrinksTheFileAndABackupIsTheSpace(t *testing.T) {
 	_ = reopen(t, s, path, c.options())
 }
 
+// SQLite lets one copy the WAL at a time, and only who copies all of it cuts the
+// file: who compacts comes after the checkpointer, and not in vain beside it.
+func TestCompactShrinksTheFileBesideTheCheckpointer(t *testing.T) {
+	c := newClock()
+	s, _ := newSpace(t, c.options())
+	tr := s.Tree(mount)
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				if err := s.checkpointAll(); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		}
+	}()
+	for round := range 20 {
+		save(t, tr, "big", string(make([]byte, 1<<20))+fmt.Sprint(round))
+		settle(t, s)
+		c.pass(time.Hour)
+		ok(t, tr.Unlink(Root, "big"))
+		must(s.Prune(context.Background(), KeepRules{Within: time.Minute}, false))
+		if r := must(s.Compact(context.Background())); r.After > 1<<19 {
+			t.Errorf("round %d: %d bytes of %d are left", round, r.After, r.Before)
+		}
+	}
+	close(stop)
+	<-stopped
+}
+
 // The views are an interface: docs/views.md.
 func TestTheViewsAreWhatTheyWere(t *testing.T) {
 	c := newClock()
