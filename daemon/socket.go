@@ -167,7 +167,9 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	out := newFrameWriter(w)
-	result, err := s.do(r.Context(), filepath.Base(r.URL.Path), args, out, stream{in, out})
+	op := filepath.Base(r.URL.Path)
+	result, err := s.do(r.Context(), op, args, out, stream{in, out})
+	s.letShow(r.Context(), op)
 	out.end(result, err)
 }
 

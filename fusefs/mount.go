@@ -32,6 +32,8 @@ type Server struct {
 	counter  *counter
 	notifier *notifier
 	visitor  *visitor
+	over     chan struct{} // closed by end: nobody sees anything in there any more
+	end      func()
 	ended    chan struct{}
 
 	// visiting is held shared by those of us who work inside the mount, so that
@@ -70,8 +72,10 @@ func mount(store *spacedb.Store, dir string, o Options) (*Server, error) {
 		dir:     dir,
 		store:   store,
 		counter: &counter{RawFileSystem: files},
+		over:    make(chan struct{}),
 		ended:   make(chan struct{}),
 	}
+	s.end = sync.OnceFunc(func() { close(s.over) })
 	echo := newEcho(s.counter, files)
 	var fd int
 	if s.fuse, fd, err = attach(echo, dir, mountOptions(o), o); err != nil {
@@ -128,6 +132,7 @@ func mountOptions(o Options) *fuse.MountOptions {
 // it.
 func (s *Server) serve() {
 	s.fuse.Serve()
+	s.end()
 	s.notifier.stop()
 	s.visitor.stop()
 	close(s.ended)
@@ -168,6 +173,7 @@ func (s *Server) Detach() error {
 // no request is being answered, and what they ask from then on is answered with
 // an error when this process ends, which must be soon.
 func (s *Server) Shut() {
+	s.end()
 	s.visiting.Lock()
 	s.isShut = true
 	s.visiting.Unlock()

@@ -1,6 +1,7 @@
 package fusefs
 
 import (
+	"context"
 	"sync"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -42,6 +43,19 @@ func (n *notifier) start() { close(n.begin) }
 func (n *notifier) stop() {
 	n.watch.Close()
 	n.done.Wait()
+}
+
+// CatchUp returns once the kernel knows of everything that somebody else than the
+// mount has changed so far, when the mount ends, or with the context's error:
+// the kernel may keep us waiting. Who calls it holds nothing that a request needs.
+func (s *Server) CatchUp(ctx context.Context) error {
+	select {
+	case <-s.notifier.watch.Through():
+	case <-s.over:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
 }
 
 func (n *notifier) run() {

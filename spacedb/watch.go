@@ -31,6 +31,17 @@ type Watch struct {
 	ready  sync.Cond
 	queue  []Change
 	closed bool
+
+	// How many changes were queued so far, how many of them Next returned, and with
+	// how many the receiver is through.
+	told, taken, through uint64
+	waiting              []awaited // in the order of upTo
+}
+
+// awaited is closed when the receiver is through with so many changes.
+type awaited struct {
+	upTo   uint64
+	closed chan struct{}
 }
 
 type watchers struct {
@@ -55,9 +66,11 @@ func (s *Store) Watch() *Watch {
 }
 
 // Next waits for changes; ok is false after Close. What one operation tells comes
-// together: a rename is never seen by halves.
+// together: a rename is never seen by halves. Who asks is through with what came
+// before, and must ask until there is no more.
 func (w *Watch) Next() (changes []Change, ok bool) {
 	w.mu.Lock()
+	w.letGo()
 	for len(w.queue) == 0 && !w.closed {
 		w.ready.Wait()
 	}
@@ -66,7 +79,31 @@ func (w *Watch) Next() (changes []Change, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	changes, w.queue = w.queue, nil
+	w.taken = w.told
 	return changes, len(changes) > 0
+}
+
+// letGo is called with mu held.
+func (w *Watch) letGo() {
+	w.through = w.taken
+	for len(w.waiting) > 0 && w.waiting[0].upTo <= w.through {
+		close(w.waiting[0].closed)
+		w.waiting = w.waiting[1:]
+	}
+}
+
+// Through returns a channel that is closed once the receiver is through with all
+// that was told so far: every operation that has returned by now.
+func (w *Watch) Through() <-chan struct{} {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	a := awaited{w.told, make(chan struct{})}
+	if a.upTo <= w.through {
+		close(a.closed)
+	} else {
+		w.waiting = append(w.waiting, a)
+	}
+	return a.closed
 }
 
 // Close ends the watch; Next returns what is left and then false.
@@ -90,6 +127,7 @@ func (ws *watchers) tell(by Actor, c Change) {
 	for w := range ws.all {
 		w.mu.Lock()
 		w.queue = append(w.queue, c)
+		w.told++
 		w.mu.Unlock()
 		w.ready.Signal()
 	}
