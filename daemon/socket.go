@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -92,10 +93,12 @@ func (e *frameWriter) end(result any, err error) {
 }
 
 // listen opens the control socket of a space, in a directory that is the
-// user's alone.
+// user's alone. No two have the same name: a daemon takes its socket away after it
+// has let go of the space, when the next one may listen already.
 func listen(space string) (net.Listener, string, error) {
 	sum := sha256.Sum256([]byte(space))
-	name := hex.EncodeToString(sum[:8]) + ".sock"
+	whose := hex.EncodeToString(sum[:8])
+	name := whose + "-" + rand.Text()[:8] + ".sock"
 	dir := socketDir(len(name))
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, "", err
@@ -104,9 +107,12 @@ func listen(space string) (net.Listener, string, error) {
 		return nil, "", fmt.Errorf("%s must be a directory of mode 0700 that belongs to you", dir)
 	}
 	path := filepath.Join(dir, name)
-	// Whoever listened there is dead: we hold the space's lock.
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, "", err
+	// Whoever listened for this space before is dead, or about to be: we hold its lock.
+	left, _ := filepath.Glob(filepath.Join(dir, whose+"-*.sock")) // a name with [ in it leaves some behind
+	for _, socket := range left {
+		if err := os.Remove(socket); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, "", err
+		}
 	}
 	l, err := net.Listen("unix", path)
 	if err != nil {
