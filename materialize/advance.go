@@ -63,9 +63,8 @@ func (x *executor) advance() error {
 // before: what the base knows of, the record knows of. It returns what became of
 // that one.
 func (x *executor) book(bases func() error) error {
-	before := x.booked()
-	if before != nil {
-		return before
+	if err := x.booked(); err != nil {
+		return err
 	}
 	records := x.record.take()
 	x.booking = make(chan error, 1)
@@ -177,7 +176,8 @@ func (x *executor) lookAt(m member, path string) (l look) {
 	return l
 }
 
-// lookAtDone looks at the mirror where something was done, in the order of done.
+// lookAtDone looks at the mirror where something was done and is there now, in the
+// order of done.
 func (x *executor) lookAtDone() []look {
 	if x.mirror == nil {
 		return nil
@@ -185,7 +185,9 @@ func (x *executor) lookAtDone() []look {
 	looks := make([]look, len(x.done))
 	x.crew.share(len(looks), func(m member, from, to int) {
 		for i := from; i < to; i++ {
-			looks[i] = x.lookAt(m, x.done[i].Path)
+			if a := x.done[i]; a.Op != conflict.Move && a.Want.Kind != conflict.Absent {
+				looks[i] = x.lookAt(m, a.Path)
+			}
 		}
 	})
 	return looks

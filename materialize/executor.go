@@ -74,7 +74,7 @@ type executor struct {
 // junk to everybody.
 const stagedPrefix = ".spacefs-tmp-"
 
-var stagedName = regexp.MustCompile(`^\.spacefs-tmp-[0-9]+-[0-9]+$`)
+var stagedName = regexp.MustCompile("^" + regexp.QuoteMeta(stagedPrefix) + "[0-9]+-[0-9]+$")
 
 // A batch is made durable at once: a few files one by one, more with one sync
 // of the filesystem. What a batch costs besides its files is two such syncs, each
@@ -90,7 +90,9 @@ var errChanged = errors.New("it changed since it was looked at; the next sync lo
 
 func (x *executor) execute(plan conflict.Plan) error {
 	x.report.Tell(Event{Event: Progress, Phase: x.phase, Total: len(plan.Actions)})
-	x.moves, x.renamed, x.fresh = movesOf(plan), map[string]renaming{}, map[string]*freshDir{}
+	x.dirs, x.placed, x.renamed = map[string]struct{}{}, map[string]spacedb.Attr{}, map[string]renaming{}
+	x.fresh, x.written = map[string]*freshDir{}, map[string]*stagedFile{}
+	x.moves = movesOf(plan)
 	x.toMove = len(x.moves)
 	x.did = make([]*conflict.Action, 0, len(plan.Actions))
 	x.done = make([]*conflict.Action, 0, min(len(plan.Actions), batchFiles))
@@ -256,15 +258,16 @@ func (x *executor) link(a *conflict.Action) error {
 // directory, with which it comes to its place.
 func (x *executor) tempFor(p string) (f *freshDir, temp string) {
 	if f, temp = x.within(p); f == nil {
-		dir, _ := path.Split(p)
-		temp = dir + x.tempName()
+		temp = x.beside(p)
 	}
 	return f, temp
 }
 
-func (x *executor) tempName() string {
+// beside is a staged name in the directory of a path.
+func (x *executor) beside(p string) string {
+	dir, _ := path.Split(p)
 	x.counter++
-	return fmt.Sprintf("%s%d-%d", stagedPrefix, x.run, x.counter)
+	return fmt.Sprintf("%s%s%d-%d", dir, stagedPrefix, x.run, x.counter)
 }
 
 func (s *syncer) executor(ctx context.Context, v *view) *executor {
@@ -273,7 +276,6 @@ func (s *syncer) executor(ctx context.Context, v *view) *executor {
 		tree: s.store.Tree(spacedb.Actor{Origin: spacedb.OriginSync, Run: s.run.ID}),
 		base: v.base, space: v.space.changed, seen: v.mirror.changed, touched: v.mirror.touched, report: s.options.Reporter, phase: s.kind(), now: s.options.Now, record: &s.record,
 		merger: v.merger, fold: s.foldOf(), attributes: s.attributes,
-		dirs: map[string]struct{}{}, placed: map[string]spacedb.Attr{}, written: map[string]*stagedFile{},
 	}
 	x.equip(s.options.wrap)
 	return x

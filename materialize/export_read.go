@@ -75,12 +75,8 @@ func (x *exporter) read(p *exportPlan, i int) ([]byte, error) {
 	case e.Size == 0:
 		return nil, nil
 	}
-	content, err := x.v.Content(s.ref)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", e.Path, err)
-	}
 	data := make([]byte, e.Size)
-	if _, err := io.ReadFull(content, data); err != nil {
+	if err := x.v.ReadContent(s.ref, data); err != nil {
 		return nil, fmt.Errorf("%s: %w", e.Path, err)
 	}
 	return data, nil

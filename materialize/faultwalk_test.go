@@ -137,18 +137,24 @@ func (st *stage0) nothingLost(p *pair) {
 			p.Errorf("%q is lost (%v)", text, err)
 		}
 	}
-	p.ok(filepath.WalkDir(p.dir, func(path string, d fs.DirEntry, err error) error {
-		if strings.HasPrefix(d.Name(), stagedPrefix) {
-			p.Errorf("%s stayed", path)
-		}
-		return err
-	}))
+	p.nothingStaged()
 	findings, err := p.store.Check(context.Background())
 	p.ok(err)
 	for _, f := range findings {
 		p.Errorf("check: %s", f)
 	}
 	p.ok(p.store.Close())
+}
+
+// nothingStaged: nothing half-made is left in the mirror.
+func (p *pair) nothingStaged() {
+	p.Helper()
+	p.ok(filepath.WalkDir(p.dir, func(path string, d fs.DirEntry, err error) error {
+		if strings.HasPrefix(d.Name(), stagedPrefix) {
+			p.Errorf("%s stayed", path)
+		}
+		return err
+	}))
 }
 
 func walkOptions(wrap func(disk) disk) SyncOptions {

@@ -3,7 +3,7 @@ package materialize
 import (
 	"errors"
 	"io/fs"
-	"path"
+	"maps"
 	"slices"
 	"strings"
 
@@ -35,8 +35,7 @@ func (x *executor) mkdir(a *conflict.Action) error {
 	f, at := x.within(a.Path)
 	begins := f == nil && x.mayFill()
 	if begins {
-		dir, _ := path.Split(a.Path)
-		at = dir + x.tempName()
+		at = x.beside(a.Path)
 	}
 	switch err := x.disk.mkdir(at, a.Want.Mode|ownerAll); {
 	case errors.Is(err, fs.ErrExist):
@@ -61,11 +60,7 @@ func (x *executor) mayFill() bool { return x.ahead != nil && x.toMove == 0 }
 // because something came there meanwhile, nothing stays, and nothing in it counts
 // as done.
 func (x *executor) placeFresh() {
-	var list []*freshDir
-	for _, f := range x.fresh {
-		list = append(list, f)
-	}
-	slices.SortFunc(list, func(f, g *freshDir) int { return strings.Compare(f.action.Path, g.action.Path) })
+	list := slices.SortedFunc(maps.Values(x.fresh), func(f, g *freshDir) int { return strings.Compare(f.action.Path, g.action.Path) })
 	x.crew.share(len(list), func(m member, from, to int) {
 		for _, f := range list[from:to] {
 			if f.err == nil {
@@ -73,12 +68,13 @@ func (x *executor) placeFresh() {
 			}
 		}
 	})
+	var not pathSet
 	for _, f := range list {
-		if f.err == nil {
-			continue
+		if f.err != nil {
+			_ = x.mirror.root.RemoveAll(f.temp)
+			x.note(f.action, f.err)
+			not.put(f.action.Path)
 		}
-		_ = x.mirror.root.RemoveAll(f.temp)
-		x.done = slices.DeleteFunc(x.done, func(a *conflict.Action) bool { return a.Side == conflict.Mirror && isWithin(a.Path, f.action.Path) })
-		x.note(f.action, f.err)
 	}
+	x.done = slices.DeleteFunc(x.done, func(a *conflict.Action) bool { return a.Side == conflict.Mirror && not.cover(a.Path) })
 }

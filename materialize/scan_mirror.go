@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
@@ -248,7 +247,7 @@ func (s *mirrorScanner) skip(dir string, e listed) bool {
 		ignored, _ := s.alone.entry(dir, e.name, e.stat.isDir())
 		return ignored
 	}
-	if strings.HasPrefix(e.name, stagedPrefix) && stagedName.MatchString(e.name) {
+	if stagedName.MatchString(e.name) {
 		_ = s.root.RemoveAll(join(dir, e.name)) // the next scan tries again
 	}
 	return true

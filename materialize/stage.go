@@ -29,13 +29,13 @@ func (st *stagedFile) isNew() bool { return st.action.Expect.Kind == conflict.Ab
 // gather hears how that went.
 func (x *executor) stage(a *conflict.Action) error {
 	st := &stagedFile{action: a, as: x.withOwnAttributes(*a)}
+	st.fresh, st.temp = x.tempFor(a.Path)
 	if x.ahead != nil {
 		content, err := x.next(a.Path)
 		if err != nil {
 			return err
 		}
 		st.mtime = x.space[a.Path].Attr.Mtime
-		st.fresh, st.temp = x.tempFor(a.Path)
 		x.ahead.at.files = append(x.ahead.at.files, toMake{st, content})
 	} else {
 		content, mtime, err := x.spaceContent(*a)
@@ -43,7 +43,6 @@ func (x *executor) stage(a *conflict.Action) error {
 			return err
 		}
 		st.mtime = mtime
-		st.fresh, st.temp = x.tempFor(a.Path)
 		if x.make(x.disk, st, content); st.err != nil {
 			return st.err
 		}

@@ -66,7 +66,6 @@ func (u *undoer) executor(ctx context.Context, run spacedb.Run) *executor {
 		tree:  u.store.Tree(spacedb.Actor{Origin: spacedb.OriginUndo, Run: run.ID}),
 		space: u.space, seen: u.seen, report: u.options.Reporter, phase: "undo", now: u.options.Now,
 		record: &recorder{store: u.store, run: run.ID, attributes: u.attributes}, attributes: u.attributes, apart: u.divided, member: member{reach: &reach{}}, crew: &crew{},
-		dirs: map[string]struct{}{}, placed: map[string]spacedb.Attr{}, written: map[string]*stagedFile{},
 	}
 	if u.mirror == nil {
 		return x
